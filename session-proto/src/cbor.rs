@@ -27,10 +27,16 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let what = std::any::type_name::<T>();
     let mut rest = bytes;
-    let value = ciborium::from_reader(&mut rest).map_err(|e| DecodeError { what, why: e.to_string() })?;
+    let value = ciborium::from_reader(&mut rest).map_err(|e| DecodeError {
+        what,
+        why: e.to_string(),
+    })?;
     if rest.is_empty() {
         Ok(value)
     } else {
-        Err(DecodeError { what, why: format!("{} bytes follow the message", rest.len()) })
+        Err(DecodeError {
+            what,
+            why: format!("{} bytes follow the message", rest.len()),
+        })
     }
 }

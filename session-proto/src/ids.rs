@@ -191,7 +191,11 @@ impl Reason {
     /// The reason for a word from the wire.
     pub fn parse(word: &str) -> Option<Reason> {
         use Reason::*;
-        [Pristine, Launch, Recover, Restore, Wake, Migrate, Rollback, Move].into_iter().find(|r| r.as_str() == word)
+        [
+            Pristine, Launch, Recover, Restore, Wake, Migrate, Rollback, Move,
+        ]
+        .into_iter()
+        .find(|r| r.as_str() == word)
     }
 }
 
@@ -239,7 +243,12 @@ mod tests {
     fn group_ids_have_exactly_one_spelling() {
         let id = GroupId(0xdead_beef);
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "dead", "+000000000000000000000000000beef", "0000000000000000000000000000BEEF"] {
+        for bad in [
+            "",
+            "dead",
+            "+000000000000000000000000000beef",
+            "0000000000000000000000000000BEEF",
+        ] {
             assert!(bad.parse::<GroupId>().is_err(), "{bad}");
         }
     }
@@ -253,7 +262,9 @@ mod tests {
 
     #[test]
     fn reasons_round_trip() {
-        for word in ["pristine", "launch", "recover", "restore", "wake", "migrate", "rollback", "move"] {
+        for word in [
+            "pristine", "launch", "recover", "restore", "wake", "migrate", "rollback", "move",
+        ] {
             assert_eq!(Reason::parse(word).map(Reason::as_str), Some(word));
         }
         assert_eq!(Reason::parse("sleep"), None);

@@ -82,7 +82,11 @@ impl Picture {
     /// Whether the pixel count agrees with the size; a picture from disk or a peer is checked before it is drawn.
     pub fn is_whole(&self) -> bool {
         let pixels = u64::from(self.width) * u64::from(self.height);
-        self.width > 0 && self.height > 0 && self.width <= 16384 && self.height <= 16384 && pixels * 4 == self.argb.len() as u64
+        self.width > 0
+            && self.height > 0
+            && self.width <= 16384
+            && self.height <= 16384
+            && pixels * 4 == self.argb.len() as u64
     }
 }
 

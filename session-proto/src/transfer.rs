@@ -32,7 +32,11 @@ pub struct ChunkId(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 impl std::fmt::Debug for ChunkId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "chunk:{:02x}{:02x}{:02x}{:02x}", self.0[0], self.0[1], self.0[2], self.0[3])
+        write!(
+            f,
+            "chunk:{:02x}{:02x}{:02x}{:02x}",
+            self.0[0], self.0[1], self.0[2], self.0[3]
+        )
     }
 }
 
@@ -157,7 +161,13 @@ pub enum Message {
 }
 
 /// The bytes that the source signs to release a group to a destination.
-pub fn release_text(tx: TxId, group: GroupId, epoch: u32, closure: &Closure, destination: &HostKey) -> Vec<u8> {
+pub fn release_text(
+    tx: TxId,
+    group: GroupId,
+    epoch: u32,
+    closure: &Closure,
+    destination: &HostKey,
+) -> Vec<u8> {
     let mut text = b"overwinter released v1\0".to_vec();
     text.extend(tx.0.to_be_bytes());
     text.extend(group.0.to_be_bytes());
