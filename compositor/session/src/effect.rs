@@ -102,17 +102,58 @@ pub enum Outcome {
 
 /// What is said to an app; see `org.overwinter.Client1` for each.
 #[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "each is documented in org.overwinter.Client1.xml, argument by argument")]
+#[allow(
+    missing_docs,
+    reason = "each is documented in org.overwinter.Client1.xml, argument by argument"
+)]
 pub enum ToApp {
-    BeginSave { op: OpId, group: GroupId, lease: Lease, reason: Reason, deadline_ms: u32 },
-    Stored { group: GroupId, lease: Lease, revision: Revision, generation: Generation },
+    BeginSave {
+        op: OpId,
+        group: GroupId,
+        lease: Lease,
+        reason: Reason,
+        deadline_ms: u32,
+    },
+    Stored {
+        group: GroupId,
+        lease: Lease,
+        revision: Revision,
+        generation: Generation,
+    },
     /// The shell draws a fresh cookie, tells the compositor, and reads `state` from where `StoreReply::Read` put it.
-    Restore { op: OpId, group: GroupId, copy: CopyId, reason: Reason, revision: Revision, state: PayloadId, deadline_ms: u32 },
-    Adopt { op: OpId, group: GroupId, copy: CopyId, lease: Lease },
-    Discard { op: OpId, group: GroupId, copy: CopyId },
-    Release { op: OpId, group: GroupId, lease: Lease, revision: Revision, how: LetGo },
-    YieldNames { op: OpId },
-    TakeNames { op: OpId },
+    Restore {
+        op: OpId,
+        group: GroupId,
+        copy: CopyId,
+        reason: Reason,
+        revision: Revision,
+        state: PayloadId,
+        deadline_ms: u32,
+    },
+    Adopt {
+        op: OpId,
+        group: GroupId,
+        copy: CopyId,
+        lease: Lease,
+    },
+    Discard {
+        op: OpId,
+        group: GroupId,
+        copy: CopyId,
+    },
+    Release {
+        op: OpId,
+        group: GroupId,
+        lease: Lease,
+        revision: Revision,
+        how: LetGo,
+    },
+    YieldNames {
+        op: OpId,
+    },
+    TakeNames {
+        op: OpId,
+    },
 }
 
 /// What the store worker is asked.

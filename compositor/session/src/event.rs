@@ -160,19 +160,65 @@ pub enum Event {
 
 /// What an app says; see `org.overwinter.Session1` for each.
 #[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "each is documented in org.overwinter.Session1.xml, argument by argument")]
+#[allow(
+    missing_docs,
+    reason = "each is documented in org.overwinter.Session1.xml, argument by argument"
+)]
 pub enum FromApp {
     /// A new group. `group`, `copy` and `cookie` are fresh (drawn by the shell); the answer has gone out already.
-    OpenGroup { group: GroupId, copy: CopyId, title: String },
+    OpenGroup {
+        group: GroupId,
+        copy: CopyId,
+        title: String,
+    },
     /// `payload` is `None` when the app says that the revision is stored already.
-    Saved { op: OpId, group: GroupId, lease: Lease, revision: Revision, title: String, digest: Digest, payload: Option<PayloadId> },
-    Restored { op: OpId, group: GroupId, copy: CopyId, revision: Revision, digest: Digest, loss: Vec<(String, String)> },
-    Released { op: OpId, group: GroupId, lease: Lease, revision: Revision },
-    Changed { op: OpId, group: GroupId, lease: Lease, revision: Revision },
-    Failed { op: OpId, group: GroupId, why: String },
-    Closed { group: GroupId, lease: Lease },
-    ExtendDeadline { op: OpId, group: GroupId, ms: u32 },
-    Names { op: OpId, held: bool },
+    Saved {
+        op: OpId,
+        group: GroupId,
+        lease: Lease,
+        revision: Revision,
+        title: String,
+        digest: Digest,
+        payload: Option<PayloadId>,
+    },
+    Restored {
+        op: OpId,
+        group: GroupId,
+        copy: CopyId,
+        revision: Revision,
+        digest: Digest,
+        loss: Vec<(String, String)>,
+    },
+    Released {
+        op: OpId,
+        group: GroupId,
+        lease: Lease,
+        revision: Revision,
+    },
+    Changed {
+        op: OpId,
+        group: GroupId,
+        lease: Lease,
+        revision: Revision,
+    },
+    Failed {
+        op: OpId,
+        group: GroupId,
+        why: String,
+    },
+    Closed {
+        group: GroupId,
+        lease: Lease,
+    },
+    ExtendDeadline {
+        op: OpId,
+        group: GroupId,
+        ms: u32,
+    },
+    Names {
+        op: OpId,
+        held: bool,
+    },
 }
 
 /// How a store request ended. `Failed` says that nothing of it is relied on; a write that may or may not have happened is

@@ -1,6 +1,8 @@
 //! Names that live within one incarnation of the session; those that outlive it are in `overwinter_proto::ids`.
 
-pub use overwinter_proto::{Build, CopyId, Generation, GroupId, InstanceId, Lease, LetGo, OpId, Reason, Revision, TxId};
+pub use overwinter_proto::{
+    Build, CopyId, Generation, GroupId, InstanceId, Lease, LetGo, OpId, Reason, Revision, TxId,
+};
 
 /// A moment on CLOCK_MONOTONIC, in milliseconds. Deadlines are counted on it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
