@@ -1,2 +1,152 @@
-//! (see docs/architecture.md)
-fn main() {}
+//! `overwinter`: the session from the command line.
+//!
+//! Exit codes: 0 it is done; 1 it failed for at least one group (each is named); 2 wrong usage, or no session to ask.
+
+mod args;
+mod bus;
+mod carry;
+mod report;
+mod screenshot;
+mod status;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::bus::{Session, Trouble};
+use crate::status::Status;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("OVERWINTER_LOG")
+                .unwrap_or_else(|_| "warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let args = Args::parse();
+    match run(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(trouble) => {
+            eprintln!("overwinter: {trouble}");
+            ExitCode::from(trouble.exit_code())
+        }
+    }
+}
+
+/// Carries out the command; false when it failed for at least one group.
+fn run(args: &Args) -> Result<bool, Trouble> {
+    if let Command::Screenshot { file } = &args.command {
+        screenshot::take(file)?;
+        return Ok(true);
+    }
+    let patience = args.patience();
+    if let Command::Receive = args.command {
+        return carry::receive(&Session::connect()?, patience);
+    }
+    let session = Session::connect()?;
+    match &args.command {
+        Command::Status { json: true } => {
+            println!("{}", session.status()?);
+            Ok(true)
+        }
+        Command::Status { json: false } => {
+            print!("{}", report::table(&Status::parse(&session.status()?)?));
+            Ok(true)
+        }
+        Command::Hibernate(choice) => {
+            let groups = choose(&session, &choice.groups)?;
+            finish(&session, "Hibernate", &(groups,), args, patience)
+        }
+        Command::Wake(choice) => {
+            let groups = choose(&session, &choice.groups)?;
+            finish(&session, "Wake", &(groups,), args, patience)
+        }
+        Command::Update { app, undo: false } => {
+            let app = app.clone().unwrap_or_default();
+            finish(&session, "Update", &(app,), args, patience)
+        }
+        Command::Update { app, undo: true } => {
+            let app = app_to_undo(&session, app.as_deref())?;
+            finish(&session, "UndoUpdate", &(app,), args, patience)
+        }
+        Command::Move(wish) => {
+            let groups = choose(&session, &wish.groups)?;
+            carry::send(&session, &groups, wish, patience)
+        }
+        Command::Launch { app, files } => {
+            let files: Vec<String> = files.iter().map(|f| absolute(f)).collect();
+            finish(&session, "Launch", &(app, files), args, patience)
+        }
+        Command::Forget { groups } => {
+            let groups = choose(&session, groups)?;
+            finish(&session, "Forget", &(groups,), args, patience)
+        }
+        Command::Quit => finish(&session, "Quit", &(), args, patience),
+        Command::Receive | Command::Screenshot { .. } => Ok(true),
+    }
+}
+
+/// Full ids for what the user wrote. Nothing written stays nothing: the session takes that as all.
+fn choose(session: &Session, wanted: &[String]) -> Result<Vec<String>, Trouble> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let status = Status::parse(&session.status()?)?;
+    wanted.iter().map(|word| status.find(word)).collect()
+}
+
+/// Undoing needs one app; without a name it is the only one that there is.
+fn app_to_undo(session: &Session, app: Option<&str>) -> Result<String, Trouble> {
+    if let Some(app) = app {
+        return Ok(app.into());
+    }
+    let status = Status::parse(&session.status()?)?;
+    let mut apps: Vec<&str> = status.groups.iter().map(|g| g.app.as_str()).collect();
+    apps.sort_unstable();
+    apps.dedup();
+    match apps[..] {
+        [app] => Ok(app.into()),
+        [] => Err(Trouble::usage(
+            "no app has a group in this session: there is nothing to undo",
+        )),
+        _ => Err(Trouble::usage(format!(
+            "which app's update? Nothing was changed. Name one of: {}",
+            apps.join(", ")
+        ))),
+    }
+}
+
+/// Starts an operation and, unless told otherwise, waits for its end and reports it.
+fn finish<B>(
+    session: &Session,
+    method: &'static str,
+    body: &B,
+    args: &Args,
+    patience: Duration,
+) -> Result<bool, Trouble>
+where
+    B: serde::Serialize + zbus::zvariant::DynamicType,
+{
+    let mut ends = session.ends()?;
+    let operation = session.start(method, body)?;
+    if args.no_wait {
+        println!("operation {operation} has begun");
+        return Ok(true);
+    }
+    let end = ends.wait(operation, patience)?;
+    print!("{}", report::results(&end));
+    Ok(end.all_well())
+}
+
+/// The session runs in another folder than the user.
+fn absolute(file: &str) -> String {
+    if file.contains("://") {
+        return file.into();
+    }
+    std::path::absolute(file)
+        .map_or_else(|_| file.into(), |path| path.to_string_lossy().into_owned())
+}

@@ -1,0 +1,143 @@
+//! What can be written after `overwinter`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// A session in which nothing has to be closed: look at it, put groups to sleep, wake, update and move them.
+///
+/// A GROUP is an id as `status` shows it (the first digits are enough when they are unique) or a title.
+#[derive(Parser, Debug)]
+#[command(name = "overwinter", version, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Give up waiting after this many seconds; the operation itself goes on [default: 60, for a move 600]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+
+    /// Do not wait for the end of the operation
+    #[arg(long, global = true, overrides_with = "wait")]
+    pub no_wait: bool,
+
+    /// Wait for the end of the operation (the default)
+    #[arg(long, global = true, overrides_with = "no_wait")]
+    pub wait: bool,
+}
+
+impl Args {
+    /// How long to wait for the end of an operation.
+    pub fn patience(&self) -> Duration {
+        let default = match self.command {
+            Command::Move(_) | Command::Receive => 600,
+            _ => 60,
+        };
+        Duration::from_secs(self.timeout.map_or(default, u64::from))
+    }
+}
+
+/// One command.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Show every group: where it is, which version runs it
+    Status {
+        /// As JSON, for programs (docs/status.md)
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put groups to sleep: saved on disk, a picture in their place, no memory used
+    Hibernate(Choice),
+    /// Wake sleeping groups
+    Wake(Choice),
+    /// Bring running apps to the code that is on disk, window after window
+    Update {
+        /// App id, as its .desktop file is called; without one every app that runs old code
+        app: Option<String>,
+        /// Back to the version that ran before, with everything typed since
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Hand groups (without a GROUP: all of them) to another host
+    Move(Wish),
+    /// Take what another host hands over; started there by `overwinter move`, through ssh
+    Receive,
+    /// Write a picture of the whole screen as PNG
+    Screenshot {
+        /// Where to
+        file: PathBuf,
+    },
+    /// Start an app
+    Launch {
+        /// App id, as its .desktop file is called
+        app: String,
+        /// Files or URIs to open
+        files: Vec<String>,
+    },
+    /// Put sleeping groups into the trash, for seven days
+    Forget {
+        /// Which
+        #[arg(required = true, value_name = "GROUP")]
+        groups: Vec<String>,
+    },
+    /// End the session; everything that can sleep is put to sleep before
+    Quit,
+}
+
+/// Some groups or all.
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Choice {
+    /// Which
+    #[arg(value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Every group that can
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Where groups are to go, and by which way.
+#[derive(clap::Args, Debug)]
+pub struct Wish {
+    /// Which; without one all of them
+    #[arg(value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// The other host, as ssh knows it
+    #[arg(long, value_name = "HOST")]
+    pub to: String,
+    /// Remote shell to use instead of `ssh`, with its options
+    #[arg(long, value_name = "COMMAND", default_value = "ssh")]
+    pub rsh: String,
+    /// The `overwinter` program on the other host
+    #[arg(long, value_name = "PROGRAM", default_value = "overwinter")]
+    pub remote_program: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sleeping_needs_a_name_or_all() {
+        assert!(Args::try_parse_from(["overwinter", "hibernate"]).is_err());
+        assert!(Args::try_parse_from(["overwinter", "hibernate", "ab", "--all"]).is_err());
+        assert!(Args::try_parse_from(["overwinter", "hibernate", "--all"]).is_ok());
+        assert!(Args::try_parse_from(["overwinter", "hibernate", "ab", "cd", "--wait"]).is_ok());
+    }
+
+    #[test]
+    fn a_move_is_given_more_time() {
+        let args = Args::try_parse_from(["overwinter", "move", "--to", "b"]).unwrap();
+        assert_eq!(args.patience().as_secs(), 600);
+        let args = Args::try_parse_from(["overwinter", "quit", "--timeout", "5"]).unwrap();
+        assert_eq!(args.patience().as_secs(), 5);
+    }
+}

@@ -1,0 +1,275 @@
+//! The session over D-Bus. Every call has a deadline, and whoever waits for the end of an operation also sees the session
+//! go away.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use overwinter_proto::bus::{CONTROL_INTERFACE, SESSION_NAME, SESSION_PATH};
+use zbus::blocking::{Connection, MessageIterator, connection, fdo};
+use zbus::zvariant::{DynamicType, OwnedFd};
+use zbus::{MatchRule, message::Type};
+
+/// Longest wait for the answer to one call. The session answers every call at once; this bounds a session that hangs.
+const CALL: Duration = Duration::from_secs(10);
+
+/// Why a command could not be carried out.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The user asked for something that cannot be, or there is no session. Nothing was changed.
+    Usage(String),
+    /// It began and did not end well.
+    Failed(String),
+}
+
+impl Trouble {
+    /// See [`Trouble::Usage`].
+    pub fn usage(text: impl Into<String>) -> Self {
+        Trouble::Usage(text.into())
+    }
+
+    /// See [`Trouble::Failed`].
+    pub fn failed(text: impl Into<String>) -> Self {
+        Trouble::Failed(text.into())
+    }
+
+    /// What the shell is told.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Trouble::Usage(_) => 2,
+            Trouble::Failed(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Trouble::Usage(text) | Trouble::Failed(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// "done" or "failed".
+    pub state: String,
+    /// (group, outcome, text).
+    pub results: Vec<(String, String, String)>,
+}
+
+impl End {
+    /// Whether nothing failed.
+    pub fn all_well(&self) -> bool {
+        self.state == "done"
+            && self
+                .results
+                .iter()
+                .all(|(_, outcome, _)| outcome != "failed")
+    }
+}
+
+/// The session that owns `org.overwinter.Session` on the user's bus.
+pub struct Session {
+    bus: Connection,
+}
+
+impl Session {
+    /// Finds the session.
+    ///
+    /// # Errors
+    /// No bus, or nobody on it who is the session.
+    pub fn connect() -> Result<Self, Trouble> {
+        let bus = bus_builder()
+            .and_then(|builder| builder.method_timeout(CALL).build())
+            .map_err(|e| {
+                Trouble::usage(format!(
+                    "the session bus cannot be reached ({e}). Nothing was changed. Run this inside the session, or set \
+                     DBUS_SESSION_BUS_ADDRESS to its bus."
+                ))
+            })?;
+        let owned = fdo::DBusProxy::new(&bus)
+            .and_then(|proxy| {
+                let name = SESSION_NAME.try_into().map_err(zbus::Error::from)?;
+                proxy.name_has_owner(name).map_err(zbus::Error::from)
+            })
+            .map_err(|e| {
+                Trouble::usage(format!(
+                    "the session bus does not answer: {e}. Nothing was changed."
+                ))
+            })?;
+        if !owned {
+            return Err(Trouble::usage(
+                "no Overwinter session runs on this bus. Nothing was changed. Log into one, or start `overwinter-compositor`.",
+            ));
+        }
+        Ok(Session { bus })
+    }
+
+    /// The session's account of itself, JSON.
+    pub fn status(&self) -> Result<String, Trouble> {
+        self.call("Status", &())?.body().deserialize().map_err(|e| {
+            Trouble::failed(format!("the session's answer to Status is not text: {e}"))
+        })
+    }
+
+    /// Starts an operation and gives its number.
+    pub fn start<B>(&self, method: &'static str, body: &B) -> Result<u64, Trouble>
+    where
+        B: serde::Serialize + DynamicType,
+    {
+        self.call(method, body)?.body().deserialize().map_err(|e| {
+            Trouble::failed(format!(
+                "the session's answer to {method} is not a number: {e}"
+            ))
+        })
+    }
+
+    /// Starts `Move` (with groups) or `Receive` (without) on one end of a stream.
+    pub fn start_on_stream(
+        &self,
+        groups: Option<&[String]>,
+        stream: std::os::fd::OwnedFd,
+    ) -> Result<u64, Trouble> {
+        let stream = OwnedFd::from(stream);
+        match groups {
+            Some(groups) => self.start("Move", &(groups, stream)),
+            None => self.start("Receive", &(stream,)),
+        }
+    }
+
+    /// Listens for the ends of operations. To be called before the operation is started, so that none is missed.
+    pub fn ends(&self) -> Result<Ends, Trouble> {
+        let unheard = |e: zbus::Error| {
+            Trouble::failed(format!(
+                "cannot listen on the session bus: {e}. Nothing was changed."
+            ))
+        };
+        let ended = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender(SESSION_NAME)
+            .and_then(|r| r.path(SESSION_PATH))
+            .and_then(|r| r.interface(CONTROL_INTERFACE))
+            .and_then(|r| r.member("OperationEnded"))
+            .map_err(unheard)?
+            .build();
+        let gone = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender("org.freedesktop.DBus")
+            .and_then(|r| r.interface("org.freedesktop.DBus"))
+            .and_then(|r| r.member("NameOwnerChanged"))
+            .and_then(|r| r.arg(0, SESSION_NAME))
+            .map_err(unheard)?
+            .build();
+        let (sender, heard) = channel();
+        listen(&self.bus, ended, sender.clone(), |message| {
+            let body = message.body();
+            let (operation, state, results) = body.deserialize().ok()?;
+            Some(News::Ended(operation, End { state, results }))
+        })
+        .map_err(unheard)?;
+        listen(&self.bus, gone, sender, |_| Some(News::SessionGone)).map_err(unheard)?;
+        Ok(Ends { heard })
+    }
+
+    fn call<B>(&self, method: &'static str, body: &B) -> Result<zbus::Message, Trouble>
+    where
+        B: serde::Serialize + DynamicType,
+    {
+        self.bus
+            .call_method(
+                Some(SESSION_NAME),
+                SESSION_PATH,
+                Some(CONTROL_INTERFACE),
+                method,
+                body,
+            )
+            .map_err(|error| refused(method, error))
+    }
+}
+
+/// The session bus as the environment names it, else where Linux puts it: over ssh the environment is often bare.
+fn bus_builder<'a>() -> zbus::Result<connection::Builder<'a>> {
+    if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none()
+        && std::env::var_os("XDG_RUNTIME_DIR").is_none()
+    {
+        let uid = rustix::process::getuid().as_raw();
+        return connection::Builder::address(format!("unix:path=/run/user/{uid}/bus").as_str());
+    }
+    connection::Builder::session()
+}
+
+fn refused(method: &str, error: zbus::Error) -> Trouble {
+    match error {
+        // The session's own words say what happened, what was kept and what to do.
+        zbus::Error::MethodError(_, Some(text), _) => Trouble::failed(text),
+        zbus::Error::InputOutput(e) if e.kind() == std::io::ErrorKind::TimedOut => {
+            Trouble::failed(format!(
+                "the session did not answer {method} within {} s. It may still do it; `overwinter status` tells.",
+                CALL.as_secs()
+            ))
+        }
+        other => Trouble::failed(format!("the session did not take {method}: {other}")),
+    }
+}
+
+enum News {
+    Ended(u64, End),
+    SessionGone,
+}
+
+/// Reads signals on a thread of their own, since a blocking iterator knows no deadline.
+fn listen(
+    bus: &Connection,
+    rule: MatchRule<'static>,
+    sender: Sender<News>,
+    read: impl Fn(&zbus::Message) -> Option<News> + Send + 'static,
+) -> zbus::Result<()> {
+    let messages = MessageIterator::for_match_rule(rule, bus, Some(64))?;
+    thread::spawn(move || {
+        for message in messages.flatten() {
+            if let Some(news) = read(&message)
+                && sender.send(news).is_err()
+            {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Ends of operations, from the moment [`Session::ends`] was called.
+pub struct Ends {
+    heard: Receiver<News>,
+}
+
+impl Ends {
+    /// Waits for the end of one operation.
+    ///
+    /// # Errors
+    /// When it takes longer than `patience`, or the session goes away.
+    pub fn wait(&mut self, operation: u64, patience: Duration) -> Result<End, Trouble> {
+        let start = Instant::now();
+        loop {
+            let left = patience.saturating_sub(start.elapsed());
+            match self.heard.recv_timeout(left) {
+                Ok(News::Ended(number, end)) if number == operation => return Ok(end),
+                Ok(News::Ended(..)) => {}
+                Ok(News::SessionGone) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Trouble::failed(
+                        "the session ended before the operation did. Every group is where its journal says: live ones were \
+                         saved as they went. Start the session again; `overwinter status` tells.",
+                    ));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(Trouble::failed(format!(
+                        "operation {operation} has not ended within {} s. It goes on, and nothing is lost by waiting; \
+                         `overwinter status` tells how it stands.",
+                        patience.as_secs()
+                    )));
+                }
+            }
+        }
+    }
+}

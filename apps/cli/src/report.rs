@@ -1,0 +1,100 @@
+//! What the user reads.
+
+use std::fmt::Write;
+
+use crate::bus::End;
+use crate::status::{Status, short};
+
+/// The session as a table.
+pub fn table(status: &Status) -> String {
+    if status.groups.is_empty() {
+        return "no group is open, asleep or on its way\n".into();
+    }
+    let mut rows = vec![["GROUP", "STATE", "APP", "VERSION", "PID", "TITLE"].map(String::from)];
+    for group in &status.groups {
+        let stale = status
+            .instances
+            .iter()
+            .any(|i| i.stale && i.pid == group.pid && group.pid != 0);
+        rows.push([
+            short(&group.id).into(),
+            group.state.clone(),
+            group.app.clone(),
+            if stale {
+                format!("{} (stale)", group.version)
+            } else {
+                group.version.clone()
+            },
+            if group.pid == 0 {
+                "-".into()
+            } else {
+                group.pid.to_string()
+            },
+            plain(&group.title),
+        ]);
+    }
+    align(&rows)
+}
+
+/// How an operation ended, a line for each group.
+pub fn results(end: &End) -> String {
+    let mut text = String::new();
+    for (group, outcome, words) in &end.results {
+        let about = if group.is_empty() { "-" } else { short(group) };
+        let _ = writeln!(text, "{about}  {outcome:<7}  {}", plain(words));
+    }
+    if end.results.is_empty() {
+        let _ = writeln!(text, "{}: there was nothing to do", end.state);
+    }
+    text
+}
+
+/// Columns as wide as their widest cell; the last one is left ragged.
+fn align(rows: &[[String; 6]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let mut text = String::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            if column + 1 == row.len() {
+                let _ = writeln!(text, "{cell}");
+            } else {
+                let _ = write!(text, "{cell:<0$}  ", width(column));
+            }
+        }
+    }
+    text
+}
+
+/// A title is an app's words: it may not move the cursor about or colour the terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_straight_columns_and_no_control_characters() {
+        let status = Status::parse(
+            r#"{"groups": [
+                {"id": "aabbccdd00000000000000000000000a", "title": "a\u001b[31m", "state": "live", "version": "1.0", "pid": 12, "app": "x"},
+                {"id": "bbbbccdd00000000000000000000000a", "title": "b", "state": "asleep", "version": "2.0", "app": "org.x"}],
+               "instances": [{"pid": 12, "stale": true}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            table(&status),
+            "GROUP     STATE   APP    VERSION      PID  TITLE\n\
+             aabbccdd  live    x      1.0 (stale)  12   a [31m\n\
+             bbbbccdd  asleep  org.x  2.0          -    b\n"
+        );
+    }
+}
