@@ -69,6 +69,9 @@ pub enum Effect {
         /// What became of each group so far.
         results: Vec<GroupResult>,
     },
+    /// No other effect will use this payload: forget it. A payload that came in with an event is used up by exactly one
+    /// effect, be it now or later: `Write` (until its reply), `Restore` (when it is sent) or this one.
+    DropPayload(PayloadId),
     /// Tell the user (a notification; the log).
     Notice {
         /// About which group, if any.
@@ -120,7 +123,8 @@ pub enum ToApp {
         revision: Revision,
         generation: Generation,
     },
-    /// The shell draws a fresh cookie, tells the compositor, and reads `state` from where `StoreReply::Read` put it.
+    /// The shell draws a fresh cookie, tells the compositor, and reads `state` from where `StoreReply::Read` put it. `copy` is
+    /// drawn by the heart, with its top bit set; the shell's own (`OpenGroup`) have it clear.
     Restore {
         op: OpId,
         group: GroupId,
@@ -276,7 +280,8 @@ pub enum ShellEffect {
         /// Which.
         group: GroupId,
     },
-    /// The group came from the store: put its ghost where the newest snapshot's placement says. The shell reads it itself.
+    /// The group came from the store, or its holder died: put its ghost where the newest snapshot's placement says. The
+    /// shell reads it itself. A ghost that is there already stays.
     PlaceGhost {
         /// Which.
         group: GroupId,

@@ -84,6 +84,12 @@ pub enum Event {
         group: GroupId,
     },
 
+    /// The keyboard focus is with this group now (an update takes it last), or with none.
+    Focused {
+        /// Which.
+        group: Option<GroupId>,
+    },
+
     // ── the user's wishes ────────────────────────────────────────────────────────────────────────────────────────────
     /// Put to sleep. Empty: all that can.
     Hibernate {
@@ -272,10 +278,27 @@ pub enum StoreReply {
 pub struct GroupHistory {
     /// Which.
     pub group: GroupId,
+    /// App id from its newest snapshot; empty where none can be read.
+    pub app: String,
     /// Title from its newest snapshot.
     pub title: String,
+    /// Code that wrote its newest snapshot, where it can be read.
+    pub build: Option<Build>,
     /// Every record, oldest first.
     pub entries: Vec<JournalEntry>,
+}
+
+/// A live instance that registered again before `recover`; those that come later come as `Event::Registered`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Present {
+    /// Which.
+    pub instance: InstanceId,
+    /// Its app id.
+    pub app: String,
+    /// The code it runs.
+    pub build: Build,
+    /// What it says it holds.
+    pub held: Vec<(GroupId, Lease, Revision)>,
 }
 
 /// This host's own key, needed to tell whose signature counts.

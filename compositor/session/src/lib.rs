@@ -7,6 +7,7 @@
 pub mod effect;
 pub mod event;
 pub mod ids;
+pub mod view;
 
 pub use effect::{Effect, ShellEffect, StoreRequest, ToApp};
 pub use event::{Event, FromApp, StoreReply};
