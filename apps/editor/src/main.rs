@@ -1,2 +1,0 @@
-//! (see docs/architecture.md)
-fn main() {}
