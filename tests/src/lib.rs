@@ -1,1 +1,20 @@
-//! (see docs/architecture.md)
+//! The whole session with real clients: what it takes to start one, to use it with hands and eyes, and to see from the
+//! outside what became of it.
+//!
+//! * [`session`]: a private session on its own buses, and its end.
+//! * [`host`]: a second host, made of namespaces.
+//! * [`input`], [`screen`], [`atspi`], [`proc`]: hands, eyes, a screen reader, the kernel's word.
+//! * [`install`]: applications in a private prefix.
+//!
+//! Checks read the truth from the outside only: texts through AT-SPI, the clipboard as another client reads it, `/proc`,
+//! pixels taken by grim; never a property, log or flag of the code under test.
+
+pub mod atspi;
+pub mod host;
+pub mod input;
+pub mod install;
+pub mod place;
+pub mod proc;
+pub mod screen;
+pub mod session;
+pub mod wait;

@@ -1,0 +1,164 @@
+//! What is on the screen, as grim (somebody else's program) sees it.
+
+use std::fs;
+use std::io::BufWriter;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::session::Session;
+
+/// A rectangle in pixels of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rect {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+impl Rect {
+    /// Its middle, for a click.
+    pub fn middle(self) -> (u32, u32) {
+        (self.x + self.width / 2, self.y + self.height / 2)
+    }
+}
+
+/// A picture: red, green and blue, row after row.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    rgb: Vec<u8>,
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Picture({}x{})", self.width, self.height)
+    }
+}
+
+/// Takes a picture of the whole output.
+///
+/// # Errors
+/// When grim fails.
+pub fn grab(session: &Session) -> Result<Picture> {
+    // `-l 0`: no compression, it is read at once.
+    let bytes = session.run("grim", &["-t", "png", "-l", "0", "-"])?;
+    Picture::from_png(&bytes)
+}
+
+impl Picture {
+    /// Reads a PNG file's bytes.
+    ///
+    /// # Errors
+    /// When they are none, or of more than eight bits a channel.
+    pub fn from_png(bytes: &[u8]) -> Result<Self> {
+        let mut decoder = png::Decoder::new(bytes);
+        decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+        let mut reader = decoder.read_info()?;
+        let mut pixels = vec![0; reader.output_buffer_size()];
+        let info = reader.next_frame(&mut pixels)?;
+        pixels.truncate(info.buffer_size());
+        let channels = match info.color_type {
+            png::ColorType::Rgb => 3,
+            png::ColorType::Rgba => 4,
+            other => anyhow::bail!("a screenshot in {other:?}"),
+        };
+        let rgb = pixels
+            .chunks_exact(channels)
+            .flat_map(|p| [p[0], p[1], p[2]])
+            .collect();
+        Ok(Picture {
+            width: info.width,
+            height: info.height,
+            rgb,
+        })
+    }
+
+    /// Writes it as PNG.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, file: &Path) -> Result<()> {
+        let out = fs::File::create(file).with_context(|| format!("creating {}", file.display()))?;
+        let mut encoder = png::Encoder::new(BufWriter::new(out), self.width, self.height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.rgb)?;
+        writer.finish()?;
+        Ok(())
+    }
+
+    /// The whole of it.
+    pub fn whole(&self) -> Rect {
+        Rect {
+            x: 0,
+            y: 0,
+            width: self.width,
+            height: self.height,
+        }
+    }
+
+    /// Red, green, blue at a place; black outside.
+    pub fn at(&self, x: u32, y: u32) -> [u8; 3] {
+        if x >= self.width || y >= self.height {
+            return [0; 3];
+        }
+        let start = (y as usize * self.width as usize + x as usize) * 3;
+        [self.rgb[start], self.rgb[start + 1], self.rgb[start + 2]]
+    }
+
+    /// How many pixels of `rect` differ, and where: the smallest rectangle around them.
+    pub fn difference(&self, other: &Picture, rect: Rect) -> (u64, Option<Rect>) {
+        let (mut count, mut left, mut top, mut right, mut bottom) = (0, u32::MAX, u32::MAX, 0, 0);
+        for y in rect.y..rect.y + rect.height {
+            for x in rect.x..rect.x + rect.width {
+                if self.at(x, y) != other.at(x, y) {
+                    count += 1;
+                    (left, top) = (left.min(x), top.min(y));
+                    (right, bottom) = (right.max(x), bottom.max(y));
+                }
+            }
+        }
+        let around = (count > 0).then(|| Rect {
+            x: left,
+            y: top,
+            width: right - left + 1,
+            height: bottom - top + 1,
+        });
+        (count, around)
+    }
+
+    /// Says that two pictures are the same within `rect`, or how they are not.
+    ///
+    /// # Errors
+    /// Names how many pixels differ, and where.
+    pub fn same(&self, other: &Picture, rect: Rect) -> Result<()> {
+        ensure!(
+            (self.width, self.height) == (other.width, other.height),
+            "the outputs are of different size"
+        );
+        let (count, around) = self.difference(other, rect);
+        ensure!(count == 0, "{count} pixels differ, within {around:?}");
+        Ok(())
+    }
+
+    /// How many different colours there are within `rect`; one means that nothing is drawn there.
+    pub fn colours(&self, rect: Rect) -> usize {
+        let mut seen = std::collections::BTreeSet::new();
+        for y in rect.y..rect.y + rect.height {
+            for x in rect.x..rect.x + rect.width {
+                seen.insert(self.at(x, y));
+            }
+        }
+        seen.len()
+    }
+}
