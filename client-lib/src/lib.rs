@@ -7,7 +7,7 @@
 //!
 //! # State
 //!
-//! ```ignore
+//! ```
 //! use overwinter::{Rest, State, restore, save};
 //!
 //! #[derive(State)]
@@ -87,6 +87,30 @@ extern crate self as overwinter;
 
 pub mod bridge;
 pub mod cbor;
+pub mod lens;
 pub mod value;
 
+mod chain;
+mod document;
+mod error;
+mod host;
+mod loss;
+mod state;
+
+pub use chain::{Chain, Step};
+pub use document::{
+    Encoded, Origin, Provenance, Restored, restore, save, save_with_origin, type_of,
+};
+pub use error::StateError;
+pub use lens::Lens;
+pub use loss::{Loss, LossReason, LossReport};
+pub use overwinter_derive::State;
+pub use state::{Record, Rest, State};
 pub use value::{Kind, Map, Value};
+
+/// What the derive writes; not for people.
+#[doc(hidden)]
+pub mod private {
+    pub use crate::lens::Scalar;
+    pub use crate::state::{RecordReader, RecordWriter};
+}

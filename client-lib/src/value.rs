@@ -97,7 +97,7 @@ impl Value {
     pub fn depth(&self) -> usize {
         match self {
             Value::List(items) => 1 + items.iter().map(Value::depth).max().unwrap_or(0),
-            Value::Map(map) => 1 + map.iter().map(|(_, v)| v.depth()).max().unwrap_or(0),
+            Value::Map(map) => map.depth(),
             _ => 0,
         }
     }
@@ -238,6 +238,11 @@ impl Map {
         self.find(key)
             .ok()
             .map(|index| self.entries.remove(index).1)
+    }
+
+    /// How deeply lists and maps nest, this map included: 1 for a map of scalars.
+    pub fn depth(&self) -> usize {
+        1 + self.iter().map(|(_, v)| v.depth()).max().unwrap_or(0)
     }
 
     /// All entries in key order.

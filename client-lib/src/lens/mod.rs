@@ -1,0 +1,142 @@
+//! Lenses: how one version's record becomes the next one's, as data that works both ways.
+//!
+//! A [`Lens`] speaks of one record. *Up* is from the older version to the newer, *down* the way back. Both directions
+//! take an optional *base*: the same record as the side that is written to last knew it. With it nothing that the
+//! other side cannot hold is lost:
+//!
+//! * **GetPut** (always): taking a record down and up again over itself as base changes nothing.
+//! * **PutGet** (when no loss is reported): what was put up comes down again as it was.
+//!
+//! One thing has no place in these laws: a sub-record left empty by hoist vanishes, as "absent" and "empty" cannot be
+//! told apart afterwards without a base.
+//!
+//! Steps that travel with a state come from a stranger: they are run with [`Fuel`], and what they make is
+//! untrusted input as before.
+
+mod apply;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use apply::{Dir, Fuel, LensError};
+pub(crate) use apply::{Run, apply_all};
+pub use scalar::Scalar;
+
+use crate::bridge;
+use crate::value::{Kind, Value};
+
+/// One change between two versions of a record.
+///
+/// Serialized as a map with one entry, for example `{"rename": {"from": "file", "to": "path"}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Lens {
+    /// A field is called otherwise.
+    Rename {
+        /// Its name before.
+        from: String,
+        /// Its name after.
+        to: String,
+    },
+    /// A field comes into being. Going down it is dropped (and kept in the origin).
+    Add {
+        /// Its name.
+        field: String,
+        /// What it is.
+        kind: Kind,
+        /// What it holds where the older version wrote the record.
+        default: Value,
+    },
+    /// A field ceases to be. Going down it comes back with its default.
+    Remove {
+        /// Its name.
+        field: String,
+        /// What it was.
+        kind: Kind,
+        /// What it holds where the newer version wrote the record.
+        default: Value,
+    },
+    /// A field of a sub-record moves up beside it; a sub-record left empty vanishes.
+    Hoist {
+        /// The sub-record.
+        host: String,
+        /// The field, by the same name inside and outside.
+        field: String,
+    },
+    /// A field moves down into a sub-record, which is made if it is missing. The opposite of [`Lens::Hoist`].
+    Plunge {
+        /// The sub-record.
+        host: String,
+        /// The field, by the same name inside and outside.
+        field: String,
+    },
+    /// One value becomes a list of at most one; null becomes the empty list.
+    Wrap {
+        /// The field.
+        field: String,
+    },
+    /// A list becomes its first item, or null. The opposite of [`Lens::Wrap`].
+    Unwrap {
+        /// The field.
+        field: String,
+    },
+    /// A scalar is of another kind.
+    Convert {
+        /// The field.
+        field: String,
+        /// Its kind before.
+        from: Scalar,
+        /// Its kind after.
+        to: Scalar,
+    },
+    /// Variants of an enum are called otherwise, come or go.
+    MapEnum {
+        /// The field: a variant's name, or a record with that one name.
+        field: String,
+        /// (before, after); of several with the same name the first counts.
+        pairs: Vec<(String, String)>,
+        /// Going up, the variant for those not in `pairs`; none: they stay as they are.
+        other_up: Option<String>,
+        /// Going down, the variant for those not in `pairs`; none: they stay as they are.
+        other_down: Option<String>,
+    },
+    /// Lenses within a sub-record.
+    In {
+        /// The sub-record.
+        field: String,
+        /// What happens in it, in order.
+        lenses: Vec<Lens>,
+    },
+    /// A travelling step of a kind this library does not know: an error only when it would have to be run.
+    #[serde(untagged)]
+    Unknown(Value),
+}
+
+impl Lens {
+    /// `add` with the kind that the default has.
+    pub fn add(field: impl Into<String>, default: impl Into<Value>) -> Lens {
+        let default = default.into();
+        Lens::Add {
+            field: field.into(),
+            kind: default.kind(),
+            default,
+        }
+    }
+
+    /// `remove` with the kind that the default has.
+    pub fn remove(field: impl Into<String>, default: impl Into<Value>) -> Lens {
+        let default = default.into();
+        Lens::Remove {
+            field: field.into(),
+            kind: default.kind(),
+            default,
+        }
+    }
+
+    /// Reads a travelling lens; one of an unknown kind becomes [`Lens::Unknown`].
+    pub(crate) fn read(value: Value) -> Lens {
+        bridge::from_value(value.clone()).unwrap_or(Lens::Unknown(value))
+    }
+}
