@@ -1,0 +1,142 @@
+//! The state of a group on its way between processes: inline, or one sealed memfd.
+
+use std::{
+    fs::File,
+    io::Write,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+};
+
+use overwinter_proto::{bus::INLINE_MAX, snapshot::MAX_STATE};
+use rustix::fs::{MemfdFlags, SealFlags};
+
+use crate::Refusal;
+
+/// A payload as D-Bus carries it: `(ayah)`.
+pub(crate) type Wire = (Vec<u8>, Vec<zbus::zvariant::OwnedFd>);
+
+/// Without these three, the sender could change or cut the file while it is read.
+const SEALS: SealFlags = SealFlags::SHRINK
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE);
+
+fn bad<T>(why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::BadPayload(format!(
+        "{}. Nothing was stored; the group is as before",
+        why.into()
+    )))
+}
+
+/// Takes a payload from a caller. `None` for an empty one: "stored already".
+pub(crate) fn take((inline, fds): Wire) -> Result<Option<Vec<u8>>, Refusal> {
+    match (inline.is_empty(), fds.as_slice()) {
+        (true, []) => Ok(None),
+        (false, []) if inline.len() <= INLINE_MAX => Ok(Some(inline)),
+        (false, []) => bad(format!(
+            "{} bytes were sent inline; above {INLINE_MAX} a sealed memfd is asked for",
+            inline.len()
+        )),
+        (true, [fd]) => read_sealed(fd.as_fd()).map(Some),
+        (false, _) => bad("both bytes and a descriptor were sent"),
+        (true, more) => bad(format!(
+            "{} descriptors were sent instead of one",
+            more.len()
+        )),
+    }
+}
+
+fn read_sealed(fd: std::os::fd::BorrowedFd<'_>) -> Result<Vec<u8>, Refusal> {
+    match rustix::fs::fcntl_get_seals(fd) {
+        Ok(seals) if seals.contains(SEALS) => {}
+        Ok(_) => return bad("the memfd lacks one of the seals SHRINK, GROW, WRITE"),
+        Err(_) => return bad("the descriptor is not a memfd"),
+    }
+    let size = match rustix::fs::fstat(fd) {
+        Ok(stat) => u64::try_from(stat.st_size).unwrap_or(u64::MAX),
+        Err(e) => return bad(format!("the memfd cannot be examined: {e}")),
+    };
+    if size > MAX_STATE as u64 {
+        return bad(format!(
+            "the state has {size} bytes; the most is {MAX_STATE}"
+        ));
+    }
+    let Ok(fd) = fd.try_clone_to_owned() else {
+        return Err(Refusal::Failed(
+            "the session is out of file descriptors; try again later".into(),
+        ));
+    };
+    let mut bytes = vec![0; size as usize];
+    // Positioned reads: where the sender left the shared file offset does not matter.
+    match File::from(fd).read_exact_at(&mut bytes, 0) {
+        Ok(()) => Ok(bytes),
+        Err(e) => bad(format!("the memfd cannot be read: {e}")),
+    }
+}
+
+/// Makes a payload for an app.
+pub(crate) fn give(state: &[u8]) -> std::io::Result<Wire> {
+    if state.len() <= INLINE_MAX {
+        return Ok((state.to_vec(), Vec::new()));
+    }
+    Ok((Vec::new(), vec![OwnedFd::from(seal(state)?).into()]))
+}
+
+fn seal(state: &[u8]) -> std::io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(rustix::fs::memfd_create("overwinter-state", flags)?);
+    file.write_all(state)?;
+    rustix::fs::fcntl_add_seals(&file, SEALS | SealFlags::SEAL)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memfd(size: u64, seals: SealFlags) -> Wire {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = File::from(rustix::fs::memfd_create("test", flags).unwrap());
+        file.set_len(size).unwrap();
+        rustix::fs::fcntl_add_seals(&file, seals).unwrap();
+        (Vec::new(), vec![OwnedFd::from(file).into()])
+    }
+
+    fn refused(wire: Wire, word: &str) {
+        match take(wire) {
+            Err(Refusal::BadPayload(why)) => assert!(why.contains(word), "{why}"),
+            other => panic!("{word}: {:?}", other.map(|s| s.map(|s| s.len()))),
+        }
+    }
+
+    #[test]
+    fn small_and_large_states_round_trip() {
+        for size in [1, INLINE_MAX, INLINE_MAX + 1, 3 << 20] {
+            let state: Vec<u8> = (0..size).map(|i| (i * 7) as u8).collect();
+            let wire = give(&state).unwrap();
+            assert_eq!(wire.0.is_empty(), size > INLINE_MAX);
+            assert_eq!(take(wire).unwrap(), Some(state));
+        }
+        assert_eq!(take((vec![], vec![])), Ok(None));
+    }
+
+    #[test]
+    fn what_is_not_sealed_small_or_honest_is_refused() {
+        refused(memfd(10, SealFlags::SHRINK | SealFlags::GROW), "seals");
+        refused(memfd(10, SealFlags::WRITE | SealFlags::GROW), "seals");
+        refused(memfd(10, SealFlags::empty()), "seals");
+        refused(memfd(MAX_STATE as u64 + 1, SEALS), "the most is");
+        refused((vec![0; INLINE_MAX + 1], vec![]), "inline");
+        let mut both = memfd(10, SEALS);
+        both.0.push(1);
+        refused(both, "both");
+        let mut two = memfd(10, SEALS);
+        two.1.extend(memfd(10, SEALS).1);
+        refused(two, "2 descriptors");
+        let file = tempfile::tempfile().unwrap();
+        refused((vec![], vec![OwnedFd::from(file).into()]), "not a memfd");
+        let (pipe, _) = rustix::pipe::pipe().unwrap();
+        refused((vec![], vec![pipe.into()]), "not a memfd");
+    }
+}
