@@ -1,1 +1,39 @@
-//! (see docs/architecture.md)
+//! Overwinter's snapshot store.
+//!
+//! What it promises:
+//!
+//! 1. A generation that [`Store::put`] has answered reads back bit for bit, or the reader is told that it is damaged and
+//!    which generation is the last good one. A power cut, a full disk or a killed process at any moment changes nothing.
+//! 2. Older data is never presented as the newest: a journal that is not whole is an error, not a shorter journal. The one
+//!    exception is a last record that was never acknowledged; it is cut off.
+//! 3. Every record of [`Store::record`] is durable when the call returns, in order, and cannot be taken out again.
+//! 4. The newest generation and the proven one are never dropped while the group exists.
+//! 5. [`Store::forget`] makes a group unreadable for ever by removing its key, and remembers that it did.
+//! 6. The index (`DIR/index`) may be deleted or damaged at any time. That costs a rescan.
+//! 7. Nothing read from disk or sent by another host makes it panic.
+//!
+//! The files are described in `docs/store-format.md`, well enough to write a reader without this code. One process owns a
+//! store at a time; calls block, and belong on a thread of their own.
+
+mod blocks;
+mod chunk;
+mod disk;
+mod error;
+mod frame;
+mod group;
+mod hints;
+pub mod index;
+mod journal;
+mod keys;
+mod moves;
+mod open;
+mod store;
+mod sweep;
+pub mod vfs;
+
+pub use chunk::MAX_SEALED;
+pub use error::{Result, StoreError};
+pub use moves::closure;
+pub use open::FORMAT;
+pub use store::{GenerationInfo, MAX_SNAPSHOT, OpenReport, Options, Store};
+pub use sweep::{Swept, Tombstone};

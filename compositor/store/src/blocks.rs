@@ -1,0 +1,313 @@
+//! Bytes in and out of chunks: the dedup, the durable order, the verification.
+
+use std::collections::BTreeSet;
+
+use overwinter_proto::{GroupId, transfer::ChunkId};
+
+use crate::{
+    chunk,
+    disk::on_disk,
+    error::{Result, StoreError},
+    group::{GroupState, Info},
+    store::Store,
+};
+
+/// Up to this many chunks are named in the journal itself; a longer list is stored like a snapshot's bytes. Keeps records
+/// small (an autosave per second for a day still is only some ten megabytes of journal).
+const MAX_INLINE: usize = 32;
+
+/// Left free for the journals: a save is refused before it takes the last bytes, so that a move can still be aborted and a
+/// group forgotten on a full disk.
+pub(crate) const RESERVE: u64 = 1 << 20;
+
+/// Chunks that one save has written and not yet referred to.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// Synced temporary files that are not yet in place: the file, its chunk, sealed length.
+    temps: Vec<(std::path::PathBuf, ChunkId, u64)>,
+    /// Chunks in place: id, sealed length, whether something was there before.
+    placed: Vec<(ChunkId, u64, bool)>,
+    taken: u64,
+}
+
+/// What a save refers to.
+pub(crate) struct Written {
+    pub(crate) listed: bool,
+    pub(crate) chunks: Vec<(ChunkId, u32)>,
+}
+
+impl Store {
+    /// Cuts bytes into chunks and makes durable those that are not yet. Nothing refers to them when this returns.
+    pub(crate) fn write_blocks(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        bytes: &[u8],
+        batch: &mut Batch,
+    ) -> Result<Written> {
+        self.index_group(group, state)?;
+        let left = self.disk.space_left()?;
+        let mut chunks = self.write_chunks(group, state, bytes, left, batch)?;
+        let listed = chunks.len() > MAX_INLINE;
+        if listed {
+            let list = overwinter_proto::encode(&chunks);
+            chunks = self.write_chunks(group, state, &list, left, batch)?;
+        }
+        self.place(group, state, batch)?;
+        Ok(Written { listed, chunks })
+    }
+
+    fn write_chunks(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        bytes: &[u8],
+        left: u64,
+        batch: &mut Batch,
+    ) -> Result<Vec<(ChunkId, u32)>> {
+        let mut chunks = Vec::new();
+        let mut written: BTreeSet<ChunkId> = batch.temps.iter().map(|(_, id, _)| *id).collect();
+        for range in chunk::cut(&state.keys, bytes) {
+            let rest = (bytes.len() - range.start) as u64;
+            let plain = &bytes[range];
+            let id = chunk::id(&state.keys, plain);
+            chunks.push((id, plain.len() as u32));
+            if written.contains(&id) || self.is_durable(group, state, id)? {
+                continue;
+            }
+            let sealed = chunk::seal(&state.keys, id, plain)?;
+            let takes = on_disk(sealed.len() as u64);
+            if batch.taken + takes + RESERVE > left {
+                return Err(StoreError::Full {
+                    needed: batch.taken + rest + RESERVE,
+                    left,
+                });
+            }
+            let temp = self.disk.temp(&sealed)?;
+            batch.taken += takes;
+            batch.temps.push((temp, id, sealed.len() as u64));
+            written.insert(id);
+        }
+        Ok(chunks)
+    }
+
+    /// Whether a save may refer to this chunk without writing it: durable for sure, there, and what its name says.
+    /// A chunk that is there but not known to be synced does not count: it is written anew.
+    pub(crate) fn is_durable(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        id: ChunkId,
+    ) -> Result<bool> {
+        let Some(len) = self.hints.chunk(group, id) else {
+            return Ok(false);
+        };
+        let path = self.disk.chunk(group, id);
+        if self.disk.len(&path)? != Some(len) {
+            return Ok(false);
+        }
+        if state.verified.contains(&id) {
+            return Ok(true);
+        }
+        let good = matches!(self.disk.read_maybe(&path, chunk::MAX_SEALED), Ok(Some(s)) if chunk::open(&state.keys, id, &s).is_ok());
+        if good {
+            state.verified.insert(id);
+        } else {
+            tracing::warn!("{group:?}: {id:?} was damaged; this save writes it anew");
+        }
+        Ok(good)
+    }
+
+    /// Renames what was written into place and syncs the folders.
+    fn place(&mut self, group: GroupId, state: &mut GroupState, batch: &mut Batch) -> Result<()> {
+        let mut shelves = BTreeSet::new();
+        while let Some((temp, id, len)) = batch.temps.pop() {
+            let there = self
+                .put_on_shelf(group, state, &temp, id)
+                .inspect_err(|_| self.disk.discard(&temp))?;
+            batch.placed.push((id, len, there));
+            shelves.insert(id.0[0]);
+        }
+        self.sync_shelves(group, state, &shelves)
+    }
+
+    /// Gives a synced temporary file its chunk's name. Returns whether the name was taken before.
+    pub(crate) fn put_on_shelf(
+        &mut self,
+        group: GroupId,
+        state: &GroupState,
+        temp: &std::path::Path,
+        id: ChunkId,
+    ) -> Result<bool> {
+        let path = self.disk.chunk(group, id);
+        if !state.shelves.contains(&id.0[0]) {
+            self.disk.mkdir(&self.disk.shelf(group, id.0[0]))?;
+        }
+        let there = self.disk.len(&path)?.is_some();
+        self.disk.rename(temp, &path)?;
+        Ok(there)
+    }
+
+    pub(crate) fn sync_shelves(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        shelves: &BTreeSet<u8>,
+    ) -> Result<()> {
+        for shelf in shelves {
+            self.disk.sync_dir(&self.disk.shelf(group, *shelf))?;
+        }
+        if shelves.iter().any(|s| !state.shelves.contains(s)) {
+            self.disk.sync_dir(&self.disk.objects(group))?;
+            state.shelves.extend(shelves);
+        }
+        Ok(())
+    }
+
+    /// The journal refers to the batch: its chunks may be relied on from now.
+    pub(crate) fn keep(&mut self, group: GroupId, state: &mut GroupState, batch: Batch) {
+        for (id, len, _) in batch.placed {
+            self.hints.add_chunk(group, id, len);
+            state.verified.insert(id);
+        }
+        self.hints.set_head(group, state.mark.offset);
+    }
+
+    /// Nothing will refer to the batch: the disk gets its space back. Only what this batch brought is removed.
+    pub(crate) fn undo(&mut self, group: GroupId, batch: Batch) {
+        for (temp, _, _) in batch.temps {
+            self.disk.discard(&temp);
+        }
+        for (id, _, there) in batch.placed {
+            if !there {
+                self.disk.discard(&self.disk.chunk(group, id));
+            }
+        }
+    }
+
+    /// Enters what the journal refers to into a new index. An acknowledged record proves that its chunks are durable.
+    pub(crate) fn index_group(&mut self, group: GroupId, state: &mut GroupState) -> Result<()> {
+        if state.indexed == Some(self.hints.life) {
+            return Ok(());
+        }
+        if self.hints.head(group) != Some(state.mark.offset) {
+            let roots: Vec<Info> = state.roots().cloned().collect();
+            for info in &roots {
+                // A generation with a damaged list is no reason to refuse the next save; its chunks are written anew.
+                let Ok(chunks) = self.closure_of(group, state, info) else {
+                    continue;
+                };
+                for id in chunks {
+                    if let Some(len) = self.disk.len(&self.disk.chunk(group, id))? {
+                        self.hints.add_chunk(group, id, len);
+                    }
+                }
+            }
+            self.hints.set_head(group, state.mark.offset);
+        }
+        state.indexed = Some(self.hints.life);
+        Ok(())
+    }
+
+    /// Every chunk that a generation needs, its list's own included, each once.
+    ///
+    /// # Errors
+    /// What is wrong with the list, for people.
+    pub(crate) fn closure_of(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        info: &Info,
+    ) -> std::result::Result<Vec<ChunkId>, String> {
+        let mut seen = BTreeSet::new();
+        let mut all = Vec::new();
+        let inner = if info.listed {
+            self.read_list(group, state, info)?
+        } else {
+            Vec::new()
+        };
+        for (id, _) in info.chunks.iter().chain(&inner) {
+            if seen.insert(*id) {
+                all.push(*id);
+            }
+        }
+        Ok(all)
+    }
+
+    fn read_list(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        info: &Info,
+    ) -> std::result::Result<Vec<(ChunkId, u32)>, String> {
+        let list = self.read_chunks(group, state, &info.chunks)?;
+        overwinter_proto::decode(&list).map_err(|e| format!("its list of chunks is {e}"))
+    }
+
+    /// The bytes of a generation, every chunk verified.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub(crate) fn read_blocks(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        info: &Info,
+    ) -> std::result::Result<Vec<u8>, String> {
+        let bytes = if info.listed {
+            let list = self.read_list(group, state, info)?;
+            self.read_chunks(group, state, &list)?
+        } else {
+            self.read_chunks(group, state, &info.chunks)?
+        };
+        if bytes.len() as u64 == info.len {
+            Ok(bytes)
+        } else {
+            Err("its chunks do not add up".to_owned())
+        }
+    }
+
+    fn read_chunks(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        chunks: &[(ChunkId, u32)],
+    ) -> std::result::Result<Vec<u8>, String> {
+        let total: u64 = chunks.iter().map(|(_, len)| u64::from(*len)).sum();
+        if total > crate::store::MAX_SNAPSHOT {
+            return Err("its chunks add up to more than a snapshot may have".to_owned());
+        }
+        let mut bytes = Vec::with_capacity(total as usize);
+        for (id, len) in chunks {
+            let plain = self.read_chunk(group, state, *id)?.1;
+            if plain.len() != *len as usize {
+                return Err(format!(
+                    "chunk {} is not as long as it was",
+                    hex::encode(id.0)
+                ));
+            }
+            bytes.extend_from_slice(&plain);
+        }
+        Ok(bytes)
+    }
+
+    /// A chunk, sealed and plain.
+    pub(crate) fn read_chunk(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        id: ChunkId,
+    ) -> std::result::Result<(Vec<u8>, Vec<u8>), String> {
+        let sealed = match self
+            .disk
+            .vfs
+            .read(&self.disk.chunk(group, id), chunk::MAX_SEALED)
+        {
+            Ok(sealed) => sealed,
+            Err(e) => return Err(format!("chunk {} cannot be read ({e})", hex::encode(id.0))),
+        };
+        let plain = chunk::open(&state.keys, id, &sealed)
+            .map_err(|why| format!("{why} ({})", hex::encode(id.0)))?;
+        Ok((sealed, plain))
+    }
+}

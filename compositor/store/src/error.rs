@@ -1,0 +1,172 @@
+//! What can go wrong. Each message says what happened, what was kept, and what to do.
+
+use std::{io, path::PathBuf};
+
+use overwinter_proto::{Generation, GroupId, Lease};
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Why an operation of the store did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// One store, one process.
+    #[error("the store {} is in use by another process; nothing was touched. Ask that session instead, or end it first", dir.display())]
+    Locked {
+        /// The store's folder.
+        dir: PathBuf,
+    },
+    /// Written by a later release.
+    #[error(
+        "the store {} has format {found}, this release knows formats up to {known}; nothing was touched. Use the newer release",
+        dir.display()
+    )]
+    NewerFormat {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u64,
+        /// Newest format this code can read.
+        known: u64,
+    },
+    /// A folder with other things in it.
+    #[error("{} is not a store ({why}); nothing was touched. Name an empty folder or the right one", dir.display())]
+    NotAStore {
+        /// The folder.
+        dir: PathBuf,
+        /// What was expected and is not there.
+        why: String,
+    },
+    /// The master key is gone or unreadable.
+    #[error(
+        "the master key {} cannot be used ({why}); the store was left as it was, and nothing in it can be read without that \
+         key. Bring the file back from a backup",
+        path.display()
+    )]
+    Master {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The disk is full (or the user's quota used up).
+    #[error(
+        "the disk is full: {needed} more bytes are needed, {left} are left; the store is as it was before. Free space and try again"
+    )]
+    Full {
+        /// Bytes that the operation would have written.
+        needed: u64,
+        /// Bytes left on the disk.
+        left: u64,
+    },
+    /// The system refused an operation on a file.
+    #[error("could not {doing} {}: {source}; what was stored before is kept. Look at the disk, then try again", path.display())]
+    Io {
+        /// What was being done, as a verb.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A record may or may not have reached the disk: it could neither be synced nor taken back.
+    #[error(
+        "the disk failed while {group} was being written ({source}); everything up to then is kept, but whether this last \
+         step would survive a power cut is unknown. Ask for the group's journal: the store then settles it"
+    )]
+    Unknown {
+        /// The group.
+        group: GroupId,
+        /// What the system said.
+        source: Box<StoreError>,
+    },
+    /// Bytes on disk are not what was written.
+    #[error(
+        "group {group}{} is damaged: {what}; {}. Nothing was changed: bring the file back from a backup, or wake the group \
+         from that generation",
+        title.as_ref().map(|t| format!(" (“{t}”)")).unwrap_or_default(),
+        match last_good { Some(g) => format!("its last good generation is {g}"), None => "no good generation was found".to_owned() }
+    )]
+    Damaged {
+        /// The group.
+        group: GroupId,
+        /// Title of its main window, where it can still be read.
+        title: Option<String>,
+        /// Which part, and how.
+        what: String,
+        /// Newest generation that reads back whole.
+        last_good: Option<Generation>,
+    },
+    /// No such group.
+    #[error("there is no group {0} in this store; nothing was changed")]
+    UnknownGroup(GroupId),
+    /// No such generation.
+    #[error(
+        "group {group} has no generation {generation} ({}); nothing was changed",
+        match newest { Some(g) => format!("the newest is {g}"), None => "it has none yet".to_owned() }
+    )]
+    UnknownGeneration {
+        /// The group.
+        group: GroupId,
+        /// The number asked for.
+        generation: Generation,
+        /// Newest one there is.
+        newest: Option<Generation>,
+    },
+    /// Another holder has taken over.
+    #[error(
+        "lease {given} of group {group} is out of date, the current one is {current}; the stored generations are kept, this save was refused"
+    )]
+    StaleLease {
+        /// The group.
+        group: GroupId,
+        /// Lease of the caller.
+        given: Lease,
+        /// Lease in the journal.
+        current: Lease,
+    },
+    /// The group was forgotten; its key is gone.
+    #[error(
+        "group {0} was forgotten here; its data cannot be read any more, and the id is not used again"
+    )]
+    Forgotten(GroupId),
+    /// More than the store takes in one piece.
+    #[error(
+        "a snapshot of {size} bytes is larger than the limit of {limit}; the former generations are kept"
+    )]
+    TooLarge {
+        /// Encoded size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// What another host sent does not fit together.
+    #[error(
+        "what came for group {group} was refused: {why}; nothing of it is used, and the group stays where it was"
+    )]
+    Refused {
+        /// The group.
+        group: GroupId,
+        /// What does not fit.
+        why: String,
+    },
+    /// The system gave no random numbers.
+    #[error("the system gave no random numbers ({0}); nothing was written")]
+    Random(String),
+}
+
+impl StoreError {
+    /// Whether freeing disk space may help.
+    pub fn is_full(&self) -> bool {
+        match self {
+            StoreError::Full { .. } => true,
+            StoreError::Unknown { source, .. } => source.is_full(),
+            _ => false,
+        }
+    }
+
+    /// Whether this error says that stored bytes are not what was written.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, StoreError::Damaged { .. } | StoreError::Master { .. })
+    }
+}

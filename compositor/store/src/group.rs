@@ -1,0 +1,211 @@
+//! What a group's journal adds up to.
+
+use std::collections::{BTreeMap, HashSet};
+
+use overwinter_proto::{Generation, JournalRecord, Lease, Revision, TxId, transfer::ChunkId};
+use serde::{Deserialize, Serialize};
+
+use crate::{frame::Mark, keys::GroupKeys};
+
+/// Longest title kept with a generation, in characters: for lists and errors.
+const MAX_TITLE: usize = 200;
+
+/// Where a generation's bytes are, and what it is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Info {
+    pub(crate) generation: Generation,
+    pub(crate) revision: Revision,
+    pub(crate) lease: Lease,
+    pub(crate) app: String,
+    pub(crate) title: String,
+    /// Length of the encoded snapshot.
+    pub(crate) len: u64,
+    /// `chunks` holds the bytes of the list of chunks (CBOR) instead of the snapshot's.
+    pub(crate) listed: bool,
+    /// In order: id and length of the plain bytes.
+    pub(crate) chunks: Vec<(ChunkId, u32)>,
+}
+
+impl Info {
+    pub(crate) fn title_of(text: &str) -> String {
+        text.chars().take(MAX_TITLE).collect()
+    }
+
+    /// Whether the two are the same save, told twice.
+    pub(crate) fn same_save(&self, other: &Info) -> bool {
+        let this = (
+            self.revision,
+            self.lease,
+            self.len,
+            self.listed,
+            &self.chunks,
+        );
+        this == (
+            other.revision,
+            other.lease,
+            other.len,
+            other.listed,
+            &other.chunks,
+        )
+    }
+}
+
+/// What a journal record holds on disk.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Body {
+    /// A record of the heart.
+    Record(JournalRecord),
+    /// `Stored` or `Staged`: a record that brings a generation.
+    Generation {
+        /// What the heart reads.
+        record: JournalRecord,
+        /// Where its bytes are.
+        info: Info,
+    },
+    /// These generations were dropped.
+    Dropped(Vec<Generation>),
+}
+
+/// A group as its journal tells it.
+pub(crate) struct GroupState {
+    pub(crate) keys: GroupKeys,
+    /// End of the acknowledged journal.
+    pub(crate) mark: Mark,
+    pub(crate) generations: BTreeMap<Generation, Info>,
+    /// Highest number ever used.
+    pub(crate) highest: Generation,
+    pub(crate) proven: Option<Generation>,
+    /// Whoever has less is refused.
+    pub(crate) lease: Lease,
+    /// The last move.
+    pub(crate) tx: Option<TxId>,
+    /// Moves that came and are undecided: the generation, and what had its number before.
+    staged: BTreeMap<TxId, (Generation, Option<Info>)>,
+    /// A record may lie beyond `mark` that could not be taken back.
+    pub(crate) unsettled: bool,
+    /// What is wrong with the journal.
+    pub(crate) damage: Option<String>,
+    /// Shelves that are known to be durable.
+    pub(crate) shelves: HashSet<u8>,
+    /// Chunks that this process has read or written whole.
+    pub(crate) verified: HashSet<ChunkId>,
+    /// Chunks that came for a move: synced, not yet staged, kept by the sweep.
+    pub(crate) incoming: HashSet<ChunkId>,
+    /// For which life of the index all chunks are known to be in it.
+    pub(crate) indexed: Option<u64>,
+}
+
+impl GroupState {
+    pub(crate) fn new(keys: GroupKeys, mark: Mark) -> GroupState {
+        GroupState {
+            keys,
+            mark,
+            generations: BTreeMap::new(),
+            highest: Generation(0),
+            proven: None,
+            lease: Lease(0),
+            tx: None,
+            staged: BTreeMap::new(),
+            unsettled: false,
+            damage: None,
+            shelves: HashSet::new(),
+            verified: HashSet::new(),
+            incoming: HashSet::new(),
+            indexed: None,
+        }
+    }
+
+    pub(crate) fn newest(&self) -> Option<Generation> {
+        self.generations.last_key_value().map(|(g, _)| *g)
+    }
+
+    pub(crate) fn title(&self) -> Option<String> {
+        self.generations
+            .last_key_value()
+            .map(|(_, i)| i.title.clone())
+    }
+
+    /// Whether nothing was ever acknowledged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mark.sequence == 0 && self.damage.is_none() && !self.unsettled
+    }
+
+    /// Generations that are never dropped: the newest, the proven one, and those of undecided moves.
+    pub(crate) fn is_pinned(&self, generation: Generation) -> bool {
+        self.newest() == Some(generation)
+            || self.proven == Some(generation)
+            || self.staged.values().any(|(g, former)| {
+                *g == generation || former.as_ref().is_some_and(|i| i.generation == generation)
+            })
+    }
+
+    /// The staged generation of this move, while it is undecided.
+    pub(crate) fn staged(&self, tx: TxId) -> Option<&Info> {
+        self.staged
+            .get(&tx)
+            .and_then(|(g, _)| self.generations.get(g))
+    }
+
+    /// Everything whose chunks are needed: the generations, and those that an aborted move would bring back.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &Info> {
+        self.generations.values().chain(
+            self.staged
+                .values()
+                .filter_map(|(_, former)| former.as_ref()),
+        )
+    }
+
+    fn raise(&mut self, lease: Lease) {
+        self.lease = self.lease.max(lease);
+    }
+
+    /// Takes in one record.
+    pub(crate) fn apply(&mut self, body: Body) {
+        match body {
+            Body::Record(record) => self.apply_record(&record),
+            Body::Generation { record, info } => {
+                let generation = info.generation;
+                self.highest = self.highest.max(generation);
+                let former = self.generations.insert(generation, info);
+                if let JournalRecord::Staged { tx, .. } = record {
+                    self.staged.insert(tx, (generation, former));
+                }
+                self.apply_record(&record);
+            }
+            Body::Dropped(generations) => self.generations.retain(|g, _| !generations.contains(g)),
+        }
+    }
+
+    fn apply_record(&mut self, record: &JournalRecord) {
+        use JournalRecord as R;
+        match record {
+            R::Lease(lease) | R::Stored { lease, .. } => self.raise(*lease),
+            R::Proven(generation) => self.proven = Some(*generation),
+            R::Preparing { tx, .. } | R::Staged { tx, .. } => self.tx = Some(*tx),
+            R::Released { tx, epoch, .. } => {
+                self.tx = Some(*tx);
+                self.raise(Lease(u64::from(*epoch) << 32));
+            }
+            R::Owned { tx, epoch } => {
+                self.staged.remove(tx);
+                self.raise(Lease(u64::from(*epoch) << 32));
+            }
+            R::Aborted { tx } => {
+                if let Some((generation, former)) = self.staged.remove(tx) {
+                    match former {
+                        Some(info) => self.generations.insert(generation, info),
+                        None => self.generations.remove(&generation),
+                    };
+                }
+            }
+            R::Opened { .. }
+            | R::Slept(_)
+            | R::Blamed { .. }
+            | R::Quarantined
+            | R::Reprieved
+            | R::Done { .. }
+            | R::Closed => {}
+        }
+    }
+}

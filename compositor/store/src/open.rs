@@ -1,0 +1,302 @@
+//! Opening: the lock, the format, the master key, and what a crash left behind.
+
+use std::{io, path::Path};
+
+use crate::{
+    disk::Disk,
+    error::{Result, StoreError},
+    frame,
+    hints::Hints,
+    index::{Index, MemIndex, SledIndex},
+    journal::{Found, MAX_SMALL},
+    keys::Master,
+    store::{OpenReport, Options, Store},
+};
+
+/// The format that this release writes, and the newest it reads.
+pub const FORMAT: u64 = 1;
+
+const FORMAT_WORD: &str = "overwinter-store ";
+const FOLDERS: [&str; 4] = ["objects", "groups", "keys", "tombstones"];
+/// Names that a store which was never finished may have beside `format`.
+const BEGINNINGS: [&str; 3] = ["lock", "tmp", "lost+found"];
+const KNOWN: [&str; 9] = [
+    "format",
+    "lock",
+    "master",
+    "tmp",
+    "objects",
+    "groups",
+    "keys",
+    "tombstones",
+    "index",
+];
+
+const KEY_WARNING: &str = "the master key lies unprotected in the store's folder, readable by this user alone: whoever copies \
+                           the folder can read what sleeps in it";
+
+impl Store {
+    /// As [`open`](Store::open), on another disk or with another index.
+    ///
+    /// # Errors
+    /// As [`open`](Store::open).
+    pub fn open_with(dir: &Path, options: Options) -> Result<(Store, OpenReport)> {
+        let mut disk = Disk::new(options.vfs, dir.to_owned());
+        make_folder(&disk, dir)?;
+        // Before anything is touched: a newer store is not ours to lock either.
+        check_format(&disk)?;
+        let path = disk.path("lock");
+        let lock = disk
+            .vfs
+            .lock(&path)
+            .map_err(|e| disk.fail("lock", &path, 0, e))?;
+        let Some(lock) = lock else {
+            return Err(StoreError::Locked {
+                dir: dir.to_owned(),
+            });
+        };
+        let created = !check_format(&disk)?;
+        let (master, exposed) = prepare(&mut disk, created)?;
+        let (index, rebuilt) = match options.index {
+            Some(index) => (index, None),
+            None => open_index(&disk.path("index")),
+        };
+        let mut store = Store {
+            disk,
+            master,
+            hints: Hints::new(index),
+            groups: std::collections::BTreeMap::new(),
+            _lock: lock,
+        };
+        let mut report = OpenReport {
+            created,
+            groups: 0,
+            read: 0,
+            torn: Vec::new(),
+            damaged: Vec::new(),
+            index: rebuilt,
+            forgotten: Vec::new(),
+            strangers: strangers(&store.disk)?,
+            key_warning: match exposed {
+                true => format!(
+                    "{KEY_WARNING}. Others may read it now: chmod 600 {}",
+                    store.disk.path("master").display()
+                ),
+                false => KEY_WARNING.to_owned(),
+            },
+        };
+        store.look_around(&mut report)?;
+        Ok((store, report))
+    }
+
+    fn look_around(&mut self, report: &mut OpenReport) -> Result<()> {
+        let (tombs, strangers) = self.disk.groups_in("tombstones")?;
+        report.strangers.extend(strangers);
+        for group in tombs {
+            match self.finish_forgetting(group) {
+                Ok(true) => report.forgotten.push(group),
+                Ok(false) => {}
+                Err(e) if e.is_damage() => report.damaged.push((group, e)),
+                Err(e) => return Err(e),
+            }
+        }
+        let (mut groups, strangers) = self.disk.groups_in("groups")?;
+        report.strangers.extend(strangers);
+        let (keys, strangers) = self.disk.groups_in("keys")?;
+        report.strangers.extend(strangers);
+        groups.extend(keys);
+        groups.sort_unstable();
+        groups.dedup();
+        for group in groups {
+            match self.look_at(group, report) {
+                Err(e) if e.is_damage() => report.damaged.push((group, e)),
+                other => other?,
+            }
+        }
+        report.groups = self.groups()?.len();
+        Ok(())
+    }
+
+    /// Reads a group's journal unless the index vouches for it, and clears away what never became a group.
+    fn look_at(&mut self, group: overwinter_proto::GroupId, report: &mut OpenReport) -> Result<()> {
+        let journal = self.disk.len(&self.disk.journal(group))?;
+        let key = self.disk.len(&self.disk.key(group))?.is_some();
+        let short = journal.is_none_or(|len| len <= frame::HEADER as u64);
+        if !key && short {
+            self.clear_away(group);
+            return Ok(());
+        }
+        if key && !short && self.hints.head(group) == journal {
+            return Ok(());
+        }
+        report.read += 1;
+        let (state, found) = self.load(group)?;
+        if found == Found::Torn {
+            report.torn.push(group);
+        }
+        if let Some(what) = state.damage.clone() {
+            report
+                .damaged
+                .push((group, self.damaged(group, &state, what)));
+        } else if state.is_empty() {
+            self.clear_away(group);
+        } else {
+            let mut state = state;
+            self.index_group(group, &mut state)?;
+        }
+        Ok(())
+    }
+}
+
+fn make_folder(disk: &Disk, dir: &Path) -> Result<()> {
+    match disk.vfs.list(dir) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            if let Some(above) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
+                make_folder(disk, above)?;
+            }
+            disk.mkdir(dir)
+        }
+        Err(e) => Err(disk.fail("list", dir, 0, e)),
+    }
+}
+
+/// Makes the way to a new store durable, before anything in it counts. Whoever made these folders may have died before
+/// syncing them, so all of them are.
+fn sync_way(disk: &Disk) -> Result<()> {
+    for above in disk
+        .dir
+        .ancestors()
+        .skip(1)
+        .filter(|p| !p.as_os_str().is_empty())
+    {
+        match disk.vfs.sync_dir(above) {
+            // A folder that this user may not read is not one that was made here.
+            Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(disk.fail("sync the folder", above, 0, e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a store of a format that this release knows. `false`: nothing is here yet.
+fn check_format(disk: &Disk) -> Result<bool> {
+    let not = |why: &str| StoreError::NotAStore {
+        dir: disk.dir.clone(),
+        why: why.to_owned(),
+    };
+    let Some(bytes) = disk.read_maybe(&disk.path("format"), MAX_SMALL)? else {
+        let entries = disk
+            .vfs
+            .list(&disk.dir)
+            .map_err(|e| disk.fail("list", &disk.dir, 0, e))?;
+        return match entries
+            .iter()
+            .find(|e| !BEGINNINGS.contains(&e.name.as_str()))
+        {
+            Some(other) => Err(not(&format!(
+                "it has no `format` file, but `{}`",
+                other.name
+            ))),
+            None => Ok(false),
+        };
+    };
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    let number = text
+        .strip_prefix(FORMAT_WORD)
+        .and_then(|t| t.strip_suffix('\n'))
+        .and_then(|t| t.parse::<u64>().ok());
+    match number {
+        Some(FORMAT) => Ok(true),
+        Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
+            dir: disk.dir.clone(),
+            found,
+            known: FORMAT,
+        }),
+        _ => Err(not("its `format` file does not say `overwinter-store 1`")),
+    }
+}
+
+/// Makes what is missing, sweeps what a crash left half-written, reads the master key. Also tells whether others may read it.
+fn prepare(disk: &mut Disk, created: bool) -> Result<(Master, bool)> {
+    let tmp = disk.path("tmp");
+    disk.mkdir(&tmp)?;
+    for entry in disk
+        .vfs
+        .list(&tmp)
+        .map_err(|e| disk.fail("list", &tmp, 0, e))?
+    {
+        disk.discard(&tmp.join(entry.name));
+    }
+    if created {
+        sync_way(disk)?;
+        disk.replace(
+            &disk.path("format"),
+            format!("{FORMAT_WORD}{FORMAT}\n").as_bytes(),
+        )?;
+    }
+    for folder in FOLDERS {
+        disk.mkdir(&disk.path(folder))?;
+    }
+    disk.sync_dir(&disk.dir)?;
+    let path = disk.path("master");
+    let master = match disk.read_maybe(&path, MAX_SMALL)? {
+        Some(file) => Master::from_file(&file).map_err(|why| StoreError::Master {
+            path: path.clone(),
+            why,
+        })?,
+        None if disk.groups_in("keys")?.0.is_empty()
+            && disk.groups_in("tombstones")?.0.is_empty() =>
+        {
+            let master = Master::generate()?;
+            disk.replace(&path, &master.to_file())?;
+            master
+        }
+        None => {
+            return Err(StoreError::Master {
+                path,
+                why: "it is missing, and there are groups that need it".to_owned(),
+            });
+        }
+    };
+    let exposed = disk
+        .vfs
+        .is_exposed(&path)
+        .map_err(|e| disk.fail("look at", &path, 0, e))?;
+    Ok((master, exposed))
+}
+
+/// The index on disk, a new one when it is of no use, one in memory when not even that can be made.
+fn open_index(dir: &Path) -> (Box<dyn Index>, Option<String>) {
+    match SledIndex::open(dir) {
+        Ok(opened) => {
+            if let Some(why) = &opened.rebuilt {
+                tracing::warn!(
+                    "the store's index was of no use ({why}); it is built anew, nothing is lost"
+                );
+            }
+            (Box::new(opened.index), opened.rebuilt)
+        }
+        Err(e) => {
+            tracing::warn!("{e}");
+            (
+                Box::new(MemIndex::default()),
+                Some(format!("kept in memory for now: {}", e.0)),
+            )
+        }
+    }
+}
+
+fn strangers(disk: &Disk) -> Result<Vec<String>> {
+    let entries = disk
+        .vfs
+        .list(&disk.dir)
+        .map_err(|e| disk.fail("list", &disk.dir, 0, e))?;
+    Ok(entries
+        .into_iter()
+        .map(|e| e.name)
+        .filter(|n| !KNOWN.contains(&n.as_str()) && n != "lost+found")
+        .collect())
+}

@@ -1,0 +1,410 @@
+//! The store: put, get, record, and what they stand on.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use overwinter_proto::{
+    Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, journal::JournalEntry,
+};
+
+use crate::{
+    blocks::Batch,
+    disk::Disk,
+    error::{Result, StoreError},
+    frame,
+    group::{Body, GroupState, Info},
+    hints::Hints,
+    index::Index,
+    keys::{GroupKeys, Master},
+    vfs::{RealFs, Vfs},
+};
+
+/// Largest encoded snapshot: the largest state and its pictures. A bound for memory, not a design limit.
+pub const MAX_SNAPSHOT: u64 = 2 * overwinter_proto::snapshot::MAX_STATE as u64;
+
+/// A store that this process has opened and locked. Calls block on the disk: they belong on a thread of their own.
+pub struct Store {
+    pub(crate) disk: Disk,
+    pub(crate) master: Master,
+    pub(crate) hints: Hints,
+    pub(crate) groups: BTreeMap<GroupId, GroupState>,
+    /// Held until the store is dropped.
+    pub(crate) _lock: Box<dyn Send>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.disk.dir.display())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.hints.flush();
+    }
+}
+
+/// With what a store is opened; the default is the disk of this machine and an index in `DIR/index`.
+pub struct Options {
+    /// The disk.
+    pub vfs: Arc<dyn Vfs>,
+    /// An index to use instead of the one in `DIR/index`.
+    pub index: Option<Box<dyn Index>>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            vfs: Arc::new(RealFs),
+            index: None,
+        }
+    }
+}
+
+/// What happened when a store was opened. Everything but `damaged` is ordinary.
+#[derive(Debug)]
+pub struct OpenReport {
+    /// A new store was made.
+    pub created: bool,
+    /// Groups in it.
+    pub groups: usize,
+    /// Groups whose journal was read now, because the index did not vouch for it.
+    pub read: usize,
+    /// Groups whose last, never acknowledged record was cut off.
+    pub torn: Vec<GroupId>,
+    /// Groups that cannot be read whole. Their files were left alone.
+    pub damaged: Vec<(GroupId, StoreError)>,
+    /// Why the index was built anew, if it was.
+    pub index: Option<String>,
+    /// Groups whose forgetting was cut short and has now been completed.
+    pub forgotten: Vec<GroupId>,
+    /// Names in the folder that are none of the store's. They were left alone.
+    pub strangers: Vec<String>,
+    /// A plain word about how the master key is kept.
+    pub key_warning: String,
+}
+
+/// A generation, for lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationInfo {
+    /// Its number.
+    pub generation: Generation,
+    /// The app's mutation counter in it.
+    pub revision: Revision,
+    /// Lease of the holder that saved it.
+    pub lease: Lease,
+    /// App id.
+    pub app: String,
+    /// Title of the main window (at most 200 characters).
+    pub title: String,
+    /// Encoded length in bytes, before compression.
+    pub size: u64,
+    /// A restore of it was adopted, lived and saved again.
+    pub proven: bool,
+}
+
+impl Store {
+    /// Opens the store in a folder, and makes one when the folder is empty or missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::NewerFormat`], [`StoreError::NotAStore`], [`StoreError::Master`], or the disk
+    /// failed. Damage to single groups is no error here: see [`OpenReport::damaged`].
+    pub fn open(dir: &Path) -> Result<(Store, OpenReport)> {
+        Store::open_with(dir, Options::default())
+    }
+
+    /// The store's folder.
+    pub fn dir(&self) -> &Path {
+        &self.disk.dir
+    }
+
+    /// Stores a snapshot. When this returns a power cut cannot undo it. The same save told twice (same lease, revision and
+    /// content as the newest generation) is answered with the same number and writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::StaleLease`], [`StoreError::Full`], [`StoreError::TooLarge`], [`StoreError::Forgotten`],
+    /// [`StoreError::Damaged`], or the disk failed. All former generations are kept in every case.
+    pub fn put(
+        &mut self,
+        group: GroupId,
+        lease: Lease,
+        revision: Revision,
+        snapshot: &Snapshot,
+    ) -> Result<Generation> {
+        let bytes = overwinter_proto::encode(snapshot);
+        if bytes.len() as u64 > MAX_SNAPSHOT {
+            return Err(StoreError::TooLarge {
+                size: bytes.len() as u64,
+                limit: MAX_SNAPSHOT,
+            });
+        }
+        self.ensure(group)?;
+        let stored = self.with_whole(group, |store, state| {
+            if lease < state.lease {
+                return Err(StoreError::StaleLease {
+                    group,
+                    given: lease,
+                    current: state.lease,
+                });
+            }
+            let mut batch = Batch::default();
+            match store.commit(group, state, &bytes, lease, revision, snapshot, &mut batch) {
+                Ok(generation) => {
+                    store.keep(group, state, batch);
+                    Ok(generation)
+                }
+                Err(e) => {
+                    // After an unknown outcome the journal may refer to the chunks: they stay.
+                    if !state.unsettled {
+                        store.undo(group, batch);
+                    }
+                    Err(e)
+                }
+            }
+        });
+        if stored.is_err() {
+            self.drop_if_empty(group);
+        }
+        stored
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one save, told once; a struct for one call would only hide it"
+    )]
+    fn commit(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        bytes: &[u8],
+        lease: Lease,
+        revision: Revision,
+        snapshot: &Snapshot,
+        batch: &mut Batch,
+    ) -> Result<Generation> {
+        let written = self.write_blocks(group, state, bytes, batch)?;
+        let generation = Generation(state.highest.0 + 1);
+        let info = Info {
+            generation,
+            revision,
+            lease,
+            app: Info::title_of(&snapshot.app),
+            title: Info::title_of(&snapshot.title),
+            len: bytes.len() as u64,
+            listed: written.listed,
+            chunks: written.chunks,
+        };
+        if let Some((newest, former)) = state.generations.last_key_value()
+            && former.same_save(&info)
+        {
+            return Ok(*newest);
+        }
+        let record = JournalRecord::Stored {
+            generation,
+            revision,
+            lease,
+        };
+        self.append(group, state, Body::Generation { record, info })?;
+        Ok(generation)
+    }
+
+    /// Reads a snapshot back; every byte of it is verified.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the last generation that reads back whole.
+    pub fn get(&mut self, group: GroupId, generation: Generation) -> Result<Snapshot> {
+        self.with(group, |store, state| {
+            if state.unsettled {
+                store.settle(group, state)?;
+            }
+            let Some(info) = state.generations.get(&generation) else {
+                return Err(match state.damage.clone() {
+                    Some(what) => store.damaged(group, state, what),
+                    None => StoreError::UnknownGeneration {
+                        group,
+                        generation,
+                        newest: state.newest(),
+                    },
+                });
+            };
+            store.read_snapshot(group, state, info).map_err(|what| {
+                store.damaged(group, state, format!("in generation {generation} {what}"))
+            })
+        })
+    }
+
+    pub(crate) fn read_snapshot(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        info: &Info,
+    ) -> std::result::Result<Snapshot, String> {
+        let bytes = self.read_blocks(group, state, info)?;
+        overwinter_proto::decode(&bytes).map_err(|e| format!("the snapshot is {e}"))
+    }
+
+    /// The words for damage to a group, with the newest generation that still reads back whole.
+    pub(crate) fn damaged(&self, group: GroupId, state: &GroupState, what: String) -> StoreError {
+        let good = |info: &&Info| self.read_snapshot(group, state, info).is_ok();
+        let last_good = state
+            .generations
+            .values()
+            .rev()
+            .find(good)
+            .map(|i| i.generation);
+        StoreError::Damaged {
+            group,
+            title: state.title(),
+            what,
+            last_good,
+        }
+    }
+
+    /// Appends one of the heart's records. When this returns a power cut cannot undo it. `Opened` and `Lease` bring a group
+    /// into being; `Stored` and `Staged` are written by [`put`](Store::put) and [`stage`](Store::stage) alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] when the disk failed so that neither outcome is certain; everything else means not written.
+    pub fn record(&mut self, group: GroupId, record: &JournalRecord) -> Result<()> {
+        match record {
+            JournalRecord::Stored { .. } | JournalRecord::Staged { .. } => {
+                let why =
+                    "this record is written together with its snapshot, never alone".to_owned();
+                return Err(StoreError::Refused { group, why });
+            }
+            JournalRecord::Opened { .. } | JournalRecord::Lease(_) => self.ensure(group)?,
+            _ => {}
+        }
+        let written = self.with_whole(group, |store, state| {
+            let indexed = store.hints.head(group) == Some(state.mark.offset);
+            store.append(group, state, Body::Record(record.clone()))?;
+            if indexed {
+                store.hints.set_head(group, state.mark.offset);
+            }
+            Ok(())
+        });
+        if written.is_err() {
+            self.drop_if_empty(group);
+        }
+        written
+    }
+
+    /// The heart's records of a group, oldest first, read from disk and verified. Sequences may have gaps.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the journal is not whole: a part of it is never passed off as all of it.
+    pub fn journal(&mut self, group: GroupId) -> Result<Vec<JournalEntry>> {
+        self.with_whole(group, |store, state| store.entries(group, state))
+    }
+
+    /// Every group that has at least one record, damaged ones included.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn groups(&mut self) -> Result<Vec<GroupId>> {
+        let (mut groups, _) = self.disk.groups_in("groups")?;
+        groups.retain(|group| !self.groups.get(group).is_some_and(GroupState::is_empty));
+        Ok(groups)
+    }
+
+    /// The generations of a group, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the journal is not whole: older data is never presented as the newest.
+    pub fn generations(&mut self, group: GroupId) -> Result<Vec<GenerationInfo>> {
+        self.with_whole(group, |_, state| {
+            let info = |i: &Info| GenerationInfo {
+                generation: i.generation,
+                revision: i.revision,
+                lease: i.lease,
+                app: i.app.clone(),
+                title: i.title.clone(),
+                size: i.len,
+                proven: state.proven == Some(i.generation),
+            };
+            Ok(state.generations.values().map(info).collect())
+        })
+    }
+
+    /// Bytes left on the store's disk.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn space_left(&self) -> Result<u64> {
+        self.disk.space_left()
+    }
+
+    /// Makes the folders of a group unless there is one. Nothing in it counts before its first record.
+    fn ensure(&mut self, group: GroupId) -> Result<()> {
+        if self.groups.contains_key(&group) || self.disk.len(&self.disk.key(group))?.is_some() {
+            return Ok(());
+        }
+        if self.disk.len(&self.disk.tombstone(group))?.is_some() {
+            return Err(StoreError::Forgotten(group));
+        }
+        let keys = GroupKeys::generate()?;
+        self.create(group, keys)
+    }
+
+    /// Makes the folders and the key file of a group; the key file last, so that it proves all the others.
+    pub(crate) fn create(&mut self, group: GroupId, keys: GroupKeys) -> Result<()> {
+        if self
+            .disk
+            .len(&self.disk.journal(group))?
+            .is_some_and(|len| len > frame::HEADER as u64)
+        {
+            return Err(crate::journal::bare_damage(
+                group,
+                "its key file is missing",
+            ));
+        }
+        let made = self.try_create(group, &keys);
+        if made.is_err() {
+            self.clear_away(group);
+            made
+        } else {
+            let start = frame::start(&keys, group);
+            self.groups.insert(group, GroupState::new(keys, start));
+            Ok(())
+        }
+    }
+
+    fn try_create(&mut self, group: GroupId, keys: &GroupKeys) -> Result<()> {
+        let (dir, objects) = (self.disk.group_dir(group), self.disk.objects(group));
+        self.disk.remove_tree(&dir)?;
+        self.disk.remove_tree(&objects)?;
+        self.disk.mkdir(&dir)?;
+        self.disk.mkdir(&objects)?;
+        let temp = self.disk.temp(&frame::empty(keys, group))?;
+        self.disk.rename(&temp, &self.disk.journal(group))?;
+        self.disk.sync_dir(&dir)?;
+        self.disk.sync_dir(&self.disk.path("groups"))?;
+        self.disk.sync_dir(&self.disk.path("objects"))?;
+        let wrapped = self.master.wrap(group, keys)?;
+        self.disk.replace(&self.disk.key(group), &wrapped)
+    }
+
+    /// Removes what is left of a group that never had a record.
+    fn drop_if_empty(&mut self, group: GroupId) {
+        if self
+            .groups
+            .get(&group)
+            .is_some_and(|s| s.is_empty() && s.incoming.is_empty())
+        {
+            self.groups.remove(&group);
+            self.clear_away(group);
+        }
+    }
+
+    /// Chunks, key, folder, in this order: cut short anywhere, the next opening knows it for what it is. Failing is no harm.
+    pub(crate) fn clear_away(&mut self, group: GroupId) {
+        let cleared = self
+            .disk
+            .remove_tree(&self.disk.objects(group))
+            .and_then(|()| self.disk.unlink(&self.disk.key(group)))
+            .and_then(|()| self.disk.remove_tree(&self.disk.group_dir(group)));
+        if let Err(e) = cleared {
+            tracing::debug!("{group:?}: left for the next opening: {e}");
+        }
+        self.hints.forget(group);
+    }
+}
