@@ -1,2 +1,16 @@
-//! (see docs/architecture.md)
-fn main() {}
+//! The compositor's process: flags, log, event loop.
+
+use clap::Parser;
+use overwinter_compositor::{Options, state};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_env("OVERWINTER_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,overwinter_compositor=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    state::run(&options)
+}

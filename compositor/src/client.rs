@@ -1,0 +1,93 @@
+//! Who a Wayland client is. Nothing else in the compositor asks the socket, `/proc` or the client itself.
+//!
+//! Credentials are taken once, when the connection is accepted (SO_PEERCRED), together with the process's start time, so
+//! that a pid that is used again is not taken for the same process. Should another process own the public socket one day
+//! and vouch for its clients, only this file changes.
+
+use std::os::unix::net::UnixStream;
+
+use smithay::wayland::compositor::CompositorClientState;
+use wayland_server::Client;
+use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
+
+/// A process as the kernel named it when it connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Process id.
+    pub pid: i32,
+    /// User id.
+    pub uid: u32,
+    /// Field 22 of `/proc/PID/stat`, clock ticks after boot; `None` when the process was gone already.
+    pub start_time: Option<u64>,
+}
+
+/// What the compositor keeps with each connection.
+#[derive(Debug)]
+pub struct ClientState {
+    /// Smithay's per-client data.
+    pub compositor: CompositorClientState,
+    identity: Option<Identity>,
+    gone: calloop::channel::Sender<ClientId>,
+}
+
+impl ClientState {
+    /// Takes the peer's credentials; `gone` hears of the end of the connection.
+    pub fn new(stream: &UnixStream, gone: calloop::channel::Sender<ClientId>) -> ClientState {
+        ClientState {
+            compositor: CompositorClientState::default(),
+            identity: peer(stream),
+            gone,
+        }
+    }
+}
+
+impl ClientData for ClientState {
+    fn initialized(&self, _client: ClientId) {}
+
+    // Runs inside the backend's lock: nothing may happen here but sending.
+    fn disconnected(&self, client: ClientId, _reason: DisconnectReason) {
+        let _ = self.gone.send(client);
+    }
+}
+
+/// Who this client is; `None` when the kernel did not say.
+pub fn identity(client: &Client) -> Option<Identity> {
+    client.get_data::<ClientState>()?.identity
+}
+
+fn peer(stream: &UnixStream) -> Option<Identity> {
+    let credentials = rustix::net::sockopt::socket_peercred(stream)
+        .inspect_err(|error| tracing::warn!(%error, "a client without peer credentials connected"))
+        .ok()?;
+    let pid = credentials.pid.as_raw_nonzero().get();
+    Some(Identity {
+        pid,
+        uid: credentials.uid.as_raw(),
+        start_time: start_time(pid),
+    })
+}
+
+/// When the process started, in clock ticks after boot.
+fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command name (field 2) may contain spaces and parentheses: count from its last `)`.
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_socketpair_names_us() {
+        let (a, _b) = UnixStream::pair().unwrap();
+        let id = peer(&a).unwrap();
+        assert_eq!(id.pid, std::process::id() as i32);
+        assert!(id.start_time.unwrap() > 0);
+    }
+}

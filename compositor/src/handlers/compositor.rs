@@ -1,0 +1,102 @@
+//! wl_compositor: commits.
+
+use std::sync::OnceLock;
+
+use smithay::backend::renderer::utils::on_commit_buffer_handler;
+use smithay::delegate_compositor;
+use smithay::desktop::{PopupKind, find_popup_root_surface};
+use smithay::utils::Transform;
+use smithay::wayland::compositor::{
+    CompositorClientState, CompositorHandler, CompositorState, get_parent, is_sync_subsurface,
+    send_surface_state, with_states,
+};
+use smithay::wayland::fractional_scale::with_fractional_scale;
+use wayland_server::protocol::wl_surface::WlSurface;
+use wayland_server::{Client, Resource};
+
+use crate::client::ClientState;
+use crate::state::Overwinter;
+
+/// The surface at the root of a tree of subsurfaces.
+pub fn root_of(surface: &WlSurface) -> WlSurface {
+    let mut root = surface.clone();
+    while let Some(parent) = get_parent(&root) {
+        root = parent;
+    }
+    root
+}
+
+impl CompositorHandler for Overwinter {
+    fn compositor_state(&mut self) -> &mut CompositorState {
+        &mut self.protocols.compositor
+    }
+
+    fn client_compositor_state<'a>(&self, client: &'a Client) -> &'a CompositorClientState {
+        match client.get_data::<ClientState>() {
+            Some(data) => &data.compositor,
+            // Every client is made by `add_client`; this keeps a mistake of ours from ending the session.
+            None => {
+                static STRANGER: OnceLock<CompositorClientState> = OnceLock::new();
+                tracing::error!("a client without our data");
+                STRANGER.get_or_init(CompositorClientState::default)
+            }
+        }
+    }
+
+    fn new_surface(&mut self, surface: &WlSurface) {
+        let scale = self.output.current_scale();
+        with_states(surface, |states| {
+            send_surface_state(surface, states, scale.integer_scale(), Transform::Normal);
+            with_fractional_scale(states, |f| f.set_preferred_scale(scale.fractional_scale()));
+        });
+    }
+
+    fn commit(&mut self, surface: &WlSurface) {
+        on_commit_buffer_handler::<Overwinter>(surface);
+        self.popups.commit(surface);
+        if is_sync_subsurface(surface) {
+            return;
+        }
+        let root = root_of(surface);
+        if let Some(popup) = self.popups.find_popup(&root) {
+            self.popup_committed(&popup);
+            let shown = find_popup_root_surface(&popup)
+                .ok()
+                .and_then(|r| self.shell.window_of(&r));
+            if shown.is_some_and(|id| self.shell.needs_frames(id)) {
+                self.schedule_frame();
+            }
+        } else if let Some(id) = self.shell.window_of(&root) {
+            self.window_committed(id, root == *surface);
+            if self.shell.needs_frames(id) {
+                self.schedule_frame();
+            }
+        } else if self.is_cursor_or_icon(&root) {
+            self.schedule_frame();
+        }
+    }
+
+    fn destroyed(&mut self, surface: &WlSurface) {
+        self.overwinter_surface_gone(&surface.id());
+        self.schedule_frame();
+    }
+}
+
+impl Overwinter {
+    fn popup_committed(&self, popup: &PopupKind) {
+        let PopupKind::Xdg(popup) = popup else { return };
+        if !popup.is_initial_configure_sent()
+            && let Err(error) = popup.send_configure()
+        {
+            tracing::warn!(%error, "a popup could not be configured");
+        }
+    }
+
+    fn is_cursor_or_icon(&self, surface: &WlSurface) -> bool {
+        use smithay::input::pointer::CursorImageStatus::Surface;
+        matches!(&self.input.cursor, Surface(s) if s == surface)
+            || self.input.drag_icon.as_ref() == Some(surface)
+    }
+}
+
+delegate_compositor!(Overwinter);

@@ -1,0 +1,107 @@
+//! One small file per protocol that smithay implements: the glue, nothing else. Policy lives in [`crate::shell`] and
+//! [`crate::input`].
+
+use smithay::input::SeatState;
+use smithay::reexports::wayland_protocols_misc::server_decoration::server::org_kde_kwin_server_decoration_manager::Mode as KdeMode;
+use smithay::wayland::compositor::CompositorState;
+use smithay::wayland::cursor_shape::CursorShapeManagerState;
+use smithay::wayland::fractional_scale::FractionalScaleManagerState;
+use smithay::wayland::output::OutputManagerState;
+use smithay::wayland::presentation::PresentationState;
+use smithay::wayland::selection::data_device::DataDeviceState;
+use smithay::wayland::selection::primary_selection::PrimarySelectionState;
+use smithay::wayland::selection::wlr_data_control::DataControlState;
+use smithay::wayland::shell::kde::decoration::KdeDecorationState;
+use smithay::wayland::shell::xdg::XdgShellState;
+use smithay::wayland::shell::xdg::decoration::XdgDecorationState;
+use smithay::wayland::shell::xdg::dialog::XdgDialogState;
+use smithay::wayland::shm::ShmState;
+use smithay::wayland::single_pixel_buffer::SinglePixelBufferState;
+use smithay::wayland::viewporter::ViewporterState;
+use smithay::wayland::xdg_activation::XdgActivationState;
+use wayland_server::DisplayHandle;
+use wayland_server::protocol::wl_shm;
+
+use crate::state::Overwinter;
+
+mod activation;
+mod compositor;
+mod decoration;
+mod output;
+mod seat;
+mod selection;
+mod shm;
+mod surface_extras;
+mod xdg_popup;
+mod xdg_shell;
+
+pub use compositor::root_of;
+
+/// The globals that smithay keeps for us. Those that are only kept alive have no reader.
+#[derive(Debug)]
+pub struct Protocols {
+    /// wl_compositor, wl_subcompositor.
+    pub compositor: CompositorState,
+    /// wl_shm.
+    pub shm: ShmState,
+    /// wl_seat.
+    pub seat: SeatState<Overwinter>,
+    /// xdg_wm_base.
+    pub xdg_shell: XdgShellState,
+    /// xdg_activation_v1.
+    pub activation: XdgActivationState,
+    /// wl_data_device_manager.
+    pub data_device: DataDeviceState,
+    /// zwp_primary_selection_device_manager_v1.
+    pub primary_selection: PrimarySelectionState,
+    /// zwlr_data_control_manager_v1.
+    pub data_control: DataControlState,
+    /// org_kde_kwin_server_decoration_manager.
+    pub kde_decoration: KdeDecorationState,
+    _xdg_decoration: XdgDecorationState,
+    _xdg_dialog: XdgDialogState,
+    _output: OutputManagerState,
+    _viewporter: ViewporterState,
+    _fractional_scale: FractionalScaleManagerState,
+    _single_pixel: SinglePixelBufferState,
+    _presentation: PresentationState,
+    _cursor_shape: CursorShapeManagerState,
+}
+
+impl Protocols {
+    /// Creates the globals.
+    pub fn new(display: &DisplayHandle) -> Protocols {
+        type O = Overwinter;
+        let primary_selection = PrimarySelectionState::new::<O>(display);
+        Protocols {
+            compositor: CompositorState::new_v6::<O>(display),
+            shm: ShmState::new::<O>(
+                display,
+                [wl_shm::Format::Abgr8888, wl_shm::Format::Xbgr8888],
+            ),
+            seat: SeatState::new(),
+            xdg_shell: XdgShellState::new_with_capabilities::<O>(display, {
+                use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::WmCapabilities;
+                [WmCapabilities::Fullscreen, WmCapabilities::Maximize]
+            }),
+            activation: XdgActivationState::new::<O>(display),
+            data_device: DataDeviceState::new::<O>(display),
+            data_control: DataControlState::new::<O, _>(display, Some(&primary_selection), |_| {
+                true
+            }),
+            primary_selection,
+            kde_decoration: KdeDecorationState::new::<O>(display, KdeMode::Client),
+            _xdg_decoration: XdgDecorationState::new::<O>(display),
+            _xdg_dialog: XdgDialogState::new::<O>(display),
+            _output: OutputManagerState::new_with_xdg_output::<O>(display),
+            _viewporter: ViewporterState::new::<O>(display),
+            _fractional_scale: FractionalScaleManagerState::new::<O>(display),
+            _single_pixel: SinglePixelBufferState::new::<O>(display),
+            _presentation: PresentationState::new::<O>(
+                display,
+                rustix::time::ClockId::Monotonic as u32,
+            ),
+            _cursor_shape: CursorShapeManagerState::new::<O>(display),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Popups: kept on the output, grabbed while a menu is open.
+
+use smithay::desktop::{
+    PopupKeyboardGrab, PopupKind, PopupManager, PopupPointerGrab, PopupUngrabStrategy,
+    find_popup_root_surface, get_popup_toplevel_coords,
+};
+use smithay::input::Seat;
+use smithay::input::pointer::Focus;
+use smithay::utils::{Logical, Rectangle, Serial};
+use smithay::wayland::shell::xdg::{PopupSurface, PositionerState};
+use wayland_server::protocol::wl_seat::WlSeat;
+use wayland_server::protocol::wl_surface::WlSurface;
+
+use crate::state::Overwinter;
+
+impl Overwinter {
+    /// A popup comes into being.
+    pub fn new_popup_surface(&mut self, surface: PopupSurface, positioner: PositionerState) {
+        self.place_popup(&surface, positioner);
+        if let Err(error) = self.popups.track_popup(PopupKind::Xdg(surface)) {
+            tracing::warn!(%error, "a popup's parent is gone");
+        }
+    }
+
+    /// Puts it where its positioner allows and the output has room.
+    pub fn place_popup(&self, surface: &PopupSurface, positioner: PositionerState) {
+        let kind = PopupKind::Xdg(surface.clone());
+        let room = find_popup_root_surface(&kind)
+            .ok()
+            .and_then(|root| self.room_for_popup(&root, &kind));
+        surface.with_pending_state(|state| {
+            state.geometry = match room {
+                Some(room) => positioner.get_unconstrained_geometry(room),
+                None => positioner.get_geometry(),
+            };
+            state.positioner = positioner;
+        });
+    }
+
+    /// The output as seen from the popup's parent.
+    fn room_for_popup(
+        &self,
+        root: &WlSurface,
+        popup: &PopupKind,
+    ) -> Option<Rectangle<i32, Logical>> {
+        let window = self.shell.window(self.shell.window_of(root)?)?;
+        let mut room = self.area();
+        room.loc -= window.location;
+        room.loc -= get_popup_toplevel_coords(popup);
+        Some(room)
+    }
+
+    /// A menu takes all input until it is dismissed.
+    pub fn grab_popup(&mut self, surface: PopupSurface, seat: &WlSeat, serial: Serial) {
+        let Some(seat) = Seat::<Overwinter>::from_resource(seat) else {
+            return;
+        };
+        let kind = PopupKind::Xdg(surface);
+        let Ok(root) = find_popup_root_surface(&kind) else {
+            return;
+        };
+        if self
+            .shell
+            .window_of(&root)
+            .is_none_or(|id| !self.shell.is_shown(id))
+        {
+            let _ = PopupManager::dismiss_popup(&root, &kind);
+            return;
+        }
+        let mut grab = match self.popups.grab_popup(root, kind, &seat, serial) {
+            Ok(grab) => grab,
+            Err(error) => {
+                tracing::debug!(%error, "a popup grab was refused");
+                return;
+            }
+        };
+        if let Some(keyboard) = seat.get_keyboard() {
+            let foreign = keyboard.is_grabbed()
+                && !(keyboard.has_grab(serial)
+                    || grab.previous_serial().is_some_and(|s| keyboard.has_grab(s)));
+            if foreign {
+                grab.ungrab(PopupUngrabStrategy::All);
+                return;
+            }
+            keyboard.set_focus(self, grab.current_grab(), serial);
+            keyboard.set_grab(self, PopupKeyboardGrab::new(&grab), serial);
+        }
+        if let Some(pointer) = seat.get_pointer() {
+            let foreign = pointer.is_grabbed()
+                && !(pointer.has_grab(serial)
+                    || grab.previous_serial().is_none_or(|s| pointer.has_grab(s)));
+            if foreign {
+                grab.ungrab(PopupUngrabStrategy::All);
+                return;
+            }
+            pointer.set_grab(self, PopupPointerGrab::new(&grab), serial, Focus::Keep);
+        }
+    }
+
+    /// Closes every popup of a window (its picture is about to be taken, or it is hidden).
+    pub fn dismiss_popups(&mut self, root: &WlSurface) {
+        let popups: Vec<_> = PopupManager::popups_for_surface(root)
+            .map(|(popup, _)| popup)
+            .collect();
+        if popups.is_empty() {
+            return;
+        }
+        for popup in &popups {
+            let _ = PopupManager::dismiss_popup(root, popup);
+        }
+        self.popups.cleanup();
+    }
+}

@@ -1,0 +1,105 @@
+//! xdg-shell: what clients ask for their windows.
+
+use smithay::delegate_xdg_dialog;
+use smithay::delegate_xdg_shell;
+use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge;
+use smithay::utils::Serial;
+use smithay::wayland::shell::xdg::dialog::XdgDialogHandler;
+use smithay::wayland::shell::xdg::{
+    PopupSurface, PositionerState, ToplevelSurface, XdgShellHandler, XdgShellState,
+};
+use wayland_server::protocol::wl_output::WlOutput;
+use wayland_server::protocol::wl_seat::WlSeat;
+
+use crate::input::DragKind;
+use crate::shell::WindowMode;
+use crate::state::Overwinter;
+
+impl XdgShellHandler for Overwinter {
+    fn xdg_shell_state(&mut self) -> &mut XdgShellState {
+        &mut self.protocols.xdg_shell
+    }
+
+    fn new_toplevel(&mut self, surface: ToplevelSurface) {
+        let wl_surface = surface.wl_surface().clone();
+        let id = self.shell.add_window(surface);
+        self.bind_new_toplevel(id, &wl_surface);
+    }
+
+    fn toplevel_destroyed(&mut self, surface: ToplevelSurface) {
+        if let Some(id) = self.shell.window_of(surface.wl_surface()) {
+            self.remove_window(id);
+        }
+    }
+
+    fn new_popup(&mut self, surface: PopupSurface, positioner: PositionerState) {
+        self.new_popup_surface(surface, positioner);
+    }
+
+    fn reposition_request(
+        &mut self,
+        surface: PopupSurface,
+        positioner: PositionerState,
+        token: u32,
+    ) {
+        self.place_popup(&surface, positioner);
+        surface.send_repositioned(token);
+    }
+
+    fn grab(&mut self, surface: PopupSurface, seat: WlSeat, serial: Serial) {
+        self.grab_popup(surface, &seat, serial);
+    }
+
+    fn move_request(&mut self, surface: ToplevelSurface, _seat: WlSeat, serial: Serial) {
+        if let Some(id) = self.shell.window_of(surface.wl_surface()) {
+            self.drag_asked_by_client(id, DragKind::Move, serial);
+        }
+    }
+
+    fn resize_request(
+        &mut self,
+        surface: ToplevelSurface,
+        _seat: WlSeat,
+        serial: Serial,
+        edges: ResizeEdge,
+    ) {
+        if let Some(id) = self.shell.window_of(surface.wl_surface()) {
+            self.drag_asked_by_client(id, DragKind::Resize(edges.into()), serial);
+        }
+    }
+
+    fn maximize_request(&mut self, surface: ToplevelSurface) {
+        self.mode_request(&surface, WindowMode::Maximized);
+    }
+
+    fn unmaximize_request(&mut self, surface: ToplevelSurface) {
+        self.mode_request(&surface, WindowMode::Floating);
+    }
+
+    fn fullscreen_request(&mut self, surface: ToplevelSurface, _output: Option<WlOutput>) {
+        self.mode_request(&surface, WindowMode::Fullscreen);
+    }
+
+    fn unfullscreen_request(&mut self, surface: ToplevelSurface) {
+        self.mode_request(&surface, WindowMode::Floating);
+    }
+
+    fn parent_changed(&mut self, surface: ToplevelSurface) {
+        if let Some(id) = self.shell.window_of(surface.wl_surface()) {
+            self.parent_changed_of(id);
+        }
+    }
+}
+
+impl XdgDialogHandler for Overwinter {
+    fn modal_changed(&mut self, toplevel: ToplevelSurface, modal: bool) {
+        if let Some(id) = self.shell.window_of(toplevel.wl_surface())
+            && let Some(window) = self.shell.window_mut(id)
+        {
+            window.modal = modal;
+        }
+    }
+}
+
+delegate_xdg_shell!(Overwinter);
+delegate_xdg_dialog!(Overwinter);

@@ -1,0 +1,226 @@
+//! Keys: from any keyboard, with that keyboard's keymap, to a binding, a queue or the focused client.
+
+use std::sync::Arc;
+
+use smithay::backend::input::KeyState;
+use smithay::input::keyboard::{
+    KeyboardTarget, Keycode, Keysym, KeysymHandle, ModifiersState, XkbConfig, xkb,
+};
+use smithay::utils::SERIAL_COUNTER;
+
+use overwinter_session::ids::GroupId;
+
+use super::bindings::{Action, binding};
+use super::held::HeldKey;
+use crate::shell::Item;
+use crate::state::Overwinter;
+
+/// A keymap as text (XKB_KEYMAP_FORMAT_TEXT_V1). Cheap to clone; the same text is the same keymap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keymap(Arc<str>);
+
+impl Keymap {
+    /// Takes a keymap that a virtual keyboard brings, if it compiles.
+    pub fn from_text(text: &str) -> Option<Keymap> {
+        let context = xkb::Context::new(xkb::CONTEXT_NO_FLAGS);
+        let format = xkb::KEYMAP_FORMAT_TEXT_V1;
+        xkb::Keymap::new_from_string(
+            &context,
+            text.to_owned(),
+            format,
+            xkb::KEYMAP_COMPILE_NO_FLAGS,
+        )?;
+        Some(Keymap(text.into()))
+    }
+
+    /// The keymap of rules, model, layout, variant and options.
+    pub fn compile(config: &XkbConfig<'_>) -> Option<Keymap> {
+        let context = xkb::Context::new(xkb::CONTEXT_NO_FLAGS);
+        let keymap = xkb::Keymap::new_from_names(
+            &context,
+            config.rules,
+            config.model,
+            config.layout,
+            config.variant,
+            config.options.clone(),
+            xkb::KEYMAP_COMPILE_NO_FLAGS,
+        )?;
+        Some(Keymap(
+            keymap.get_as_string(xkb::KEYMAP_FORMAT_TEXT_V1).into(),
+        ))
+    }
+}
+
+/// Where a key goes.
+enum Route {
+    Ours(Action),
+    Held(GroupId),
+    Client,
+    Nowhere,
+}
+
+impl Overwinter {
+    /// A key of a keyboard that has this keymap. `code` is xkb's (evdev's plus 8).
+    pub fn key(&mut self, keymap: &Keymap, code: Keycode, state: KeyState, time: u32) {
+        if !self.activate_keymap(keymap) {
+            return;
+        }
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        let before = keyboard.modifier_state();
+        let (route, modifiers_changed) =
+            keyboard.input_intercept(self, code, state, |this, modifiers, handle| {
+                this.route(code, state, modifiers, &handle)
+            });
+        match route {
+            Route::Ours(action) => self.act(action),
+            Route::Client => {
+                match state {
+                    KeyState::Pressed => self.input.sent.insert(code),
+                    KeyState::Released => self.input.sent.remove(&code),
+                };
+                let serial = SERIAL_COUNTER.next_serial();
+                keyboard.input_forward(self, code, state, serial, time, modifiers_changed);
+            }
+            Route::Held(group) => {
+                let keymap = keymap.clone();
+                self.hold_key(
+                    group,
+                    HeldKey {
+                        keymap,
+                        code,
+                        state,
+                        modifiers: before,
+                        time,
+                    },
+                );
+            }
+            Route::Nowhere => {}
+        }
+    }
+
+    fn route(
+        &self,
+        code: Keycode,
+        state: KeyState,
+        modifiers: &ModifiersState,
+        handle: &KeysymHandle<'_>,
+    ) -> Route {
+        if state == KeyState::Released {
+            // A release goes where its press went.
+            return if self.input.sent.contains(&code) {
+                Route::Client
+            } else {
+                self.shell
+                    .group_that_holds(code)
+                    .map_or(Route::Nowhere, Route::Held)
+            };
+        }
+        let sym = handle.modified_sym();
+        let latin = handle
+            .raw_latin_sym_or_raw_current_sym()
+            .unwrap_or(Keysym::NoSymbol);
+        if let Some(action) = binding(modifiers, sym).or_else(|| binding(modifiers, latin)) {
+            return Route::Ours(action);
+        }
+        let group = self
+            .shell
+            .focus()
+            .and_then(|item| self.shell.group_of_item(item));
+        match group {
+            Some(id) if self.shell.group(id).is_some_and(|g| g.holds_keys()) => Route::Held(id),
+            _ if matches!(self.shell.focus(), Some(Item::Ghost(_))) => Route::Nowhere,
+            _ => Route::Client,
+        }
+    }
+
+    /// Modifiers that a virtual keyboard sets outright.
+    pub fn set_modifiers(
+        &mut self,
+        keymap: &Keymap,
+        depressed: u32,
+        latched: u32,
+        locked: u32,
+        layout: u32,
+    ) {
+        if !self.activate_keymap(keymap) {
+            return;
+        }
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        let modifiers = keyboard.with_xkb_state(self, |context| {
+            let Ok(xkb) = context.xkb().lock() else {
+                return ModifiersState::default();
+            };
+            // SAFETY: the keymap is used for a scratch state that does not outlive this closure.
+            let mut scratch = xkb::State::new(unsafe { xkb.keymap() });
+            scratch.update_mask(depressed, latched, locked, 0, 0, layout);
+            let mut modifiers = ModifiersState::default();
+            modifiers.update_with(&scratch);
+            modifiers
+        });
+        self.impose_modifiers(modifiers);
+    }
+
+    /// Makes these the seat's modifiers and tells the focused client.
+    pub(super) fn impose_modifiers(&mut self, modifiers: ModifiersState) {
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        if keyboard.set_modifier_state(modifiers) == 0 {
+            return;
+        }
+        let now = keyboard.modifier_state();
+        if let Some(focus) = keyboard.current_focus() {
+            let seat = self.seat.clone();
+            KeyboardTarget::modifiers(&focus, &seat, self, now, SERIAL_COUNTER.next_serial());
+        }
+    }
+
+    /// Makes a keyboard's keymap the one that clients read keys by; true when it is.
+    pub(super) fn activate_keymap(&mut self, keymap: &Keymap) -> bool {
+        if self.input.active == *keymap {
+            return true;
+        }
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return false;
+        };
+        match keyboard.set_keymap_from_string(self, keymap.0.to_string()) {
+            Ok(()) => {
+                self.input.active = keymap.clone();
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a virtual keyboard's keymap cannot be used: its keys are ignored");
+                false
+            }
+        }
+    }
+
+    /// The keymap that clients read keys by at the moment.
+    pub(super) fn active_keymap(&self) -> Keymap {
+        self.input.active.clone()
+    }
+
+    /// A keyboard goes away: what it holds down is released.
+    pub fn keyboard_gone(&mut self, keymap: &Keymap, pressed: &[Keycode]) {
+        let time = self.now_ms();
+        for code in pressed {
+            self.key(keymap, *code, KeyState::Released, time);
+        }
+    }
+
+    /// Sends one key to the focused client, past bindings and queues.
+    pub(super) fn forward(&mut self, code: Keycode, state: KeyState, time: u32) {
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        match state {
+            KeyState::Pressed => self.input.sent.insert(code),
+            KeyState::Released => self.input.sent.remove(&code),
+        };
+        keyboard.input_forward(self, code, state, SERIAL_COUNTER.next_serial(), time, false);
+    }
+}

@@ -1,0 +1,131 @@
+//! The one entry for all input: a host's window, libinput's events and virtual devices all end up in [`Overwinter::key`],
+//! [`Overwinter::pointer_to`], [`Overwinter::pointer_button`] and [`Overwinter::pointer_axis`]. Compositor bindings and the
+//! holding of keys happen there, before any client hears of them.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use smithay::backend::input::{
+    AbsolutePositionEvent, Axis, Event as _, InputBackend, InputEvent, KeyboardKeyEvent,
+    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent,
+};
+use smithay::input::Seat;
+use smithay::input::keyboard::{Keycode, XkbConfig};
+use smithay::input::pointer::{AxisFrame, CursorImageStatus};
+use smithay::utils::Point;
+use wayland_server::protocol::wl_surface::WlSurface;
+
+use crate::state::Overwinter;
+
+mod bindings;
+mod drag;
+mod held;
+mod keyboard;
+mod pointer;
+
+pub use drag::{Drag, DragKind, Edges};
+pub use held::{HeldKey, HeldKeys};
+pub use keyboard::Keymap;
+
+/// Keys repeat after 600 ms, 25 times a second: what desktops have been doing for decades.
+const REPEAT_DELAY_MS: i32 = 600;
+const REPEAT_RATE: i32 = 25;
+/// Logical pixels that one detent of a wheel scrolls, where the backend gives detents only.
+const DETENT: f64 = 15.0;
+
+/// What input needs to remember.
+#[derive(Debug)]
+pub struct InputState {
+    /// How the pointer looks.
+    pub cursor: CursorImageStatus,
+    /// What is dragged between clients.
+    pub drag_icon: Option<WlSurface>,
+    /// The layout of real keyboards.
+    pub seat_keymap: Keymap,
+    active: Keymap,
+    sent: BTreeSet<Keycode>,
+    swallowed_buttons: BTreeSet<u32>,
+    drag: Option<Drag>,
+}
+
+impl InputState {
+    /// Adds keyboard and pointer to the seat. The layout comes from the XKB_DEFAULT_* environment.
+    pub fn new(seat: &mut Seat<Overwinter>) -> Result<InputState> {
+        let env = |name| std::env::var(name).unwrap_or_default();
+        let (rules, model, layout, variant) = (
+            env("XKB_DEFAULT_RULES"),
+            env("XKB_DEFAULT_MODEL"),
+            env("XKB_DEFAULT_LAYOUT"),
+            env("XKB_DEFAULT_VARIANT"),
+        );
+        let config = XkbConfig {
+            rules: &rules,
+            model: &model,
+            layout: &layout,
+            variant: &variant,
+            options: std::env::var("XKB_DEFAULT_OPTIONS").ok(),
+        };
+        let keymap = Keymap::compile(&config).context(
+            "no keymap: is xkb-data installed, and are the XKB_DEFAULT_* variables right?",
+        )?;
+        seat.add_keyboard(config, REPEAT_DELAY_MS, REPEAT_RATE)
+            .context("no keyboard")?;
+        seat.add_pointer();
+        Ok(InputState {
+            cursor: CursorImageStatus::default_named(),
+            drag_icon: None,
+            active: keymap.clone(),
+            seat_keymap: keymap,
+            sent: BTreeSet::new(),
+            swallowed_buttons: BTreeSet::new(),
+            drag: None,
+        })
+    }
+}
+
+impl Overwinter {
+    /// Takes an event of a real device (or of the window we are nested in).
+    pub fn backend_input<B: InputBackend>(&mut self, event: &InputEvent<B>) {
+        let keymap = self.input.seat_keymap.clone();
+        match event {
+            InputEvent::Keyboard { event } => {
+                self.key(&keymap, event.key_code(), event.state(), event.time_msec())
+            }
+            InputEvent::PointerMotion { event } => {
+                self.pointer_by(
+                    Point::from((event.delta_x(), event.delta_y())),
+                    event.time_msec(),
+                );
+                self.pointer_frame();
+            }
+            InputEvent::PointerMotionAbsolute { event } => {
+                let at = event.position_transformed(self.area().size);
+                self.pointer_to(at, event.time_msec());
+                self.pointer_frame();
+            }
+            InputEvent::PointerButton { event } => {
+                self.pointer_button(event.button_code(), event.state(), event.time_msec());
+                self.pointer_frame();
+            }
+            InputEvent::PointerAxis { event } => {
+                let mut frame = AxisFrame::new(event.time_msec()).source(event.source());
+                for axis in [Axis::Horizontal, Axis::Vertical] {
+                    let v120 = event.amount_v120(axis);
+                    let amount = event
+                        .amount(axis)
+                        .or(v120.map(|v| v / 120.0 * DETENT))
+                        .unwrap_or(0.0);
+                    if amount != 0.0 {
+                        frame = frame.value(axis, amount);
+                    }
+                    if let Some(v120) = v120.filter(|v| *v != 0.0) {
+                        frame = frame.v120(axis, v120 as i32);
+                    }
+                }
+                self.pointer_axis(frame);
+                self.pointer_frame();
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The pointer: what is under it, and where its buttons go.
+
+use smithay::backend::input::ButtonState;
+use smithay::desktop::WindowSurfaceType;
+use smithay::input::pointer::{AxisFrame, ButtonEvent, MotionEvent};
+use smithay::utils::{Logical, Point, SERIAL_COUNTER};
+use wayland_server::protocol::wl_surface::WlSurface;
+
+use super::{DragKind, Edges};
+use crate::shell::{Item, Shell};
+use crate::state::Overwinter;
+
+/// linux/input-event-codes.h
+const BTN_LEFT: u32 = 0x110;
+const BTN_RIGHT: u32 = 0x111;
+
+/// What is under the pointer.
+#[derive(Debug, Clone, PartialEq)]
+enum Under {
+    Nothing,
+    Ghost(Item),
+    Window {
+        item: Item,
+        surface: WlSurface,
+        origin: Point<f64, Logical>,
+    },
+}
+
+impl Under {
+    fn item(&self) -> Option<Item> {
+        match self {
+            Under::Nothing => None,
+            Under::Ghost(item) | Under::Window { item, .. } => Some(*item),
+        }
+    }
+
+    fn surface(self) -> Option<(WlSurface, Point<f64, Logical>)> {
+        match self {
+            Under::Window {
+                surface, origin, ..
+            } => Some((surface, origin)),
+            Under::Nothing | Under::Ghost(_) => None,
+        }
+    }
+}
+
+fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
+    for item in shell.stack().iter().rev() {
+        match item {
+            Item::Window(id) => {
+                let Some(window) = shell.window(*id) else {
+                    continue;
+                };
+                let origin = window.surface_origin();
+                let found = window
+                    .window
+                    .surface_under(at - origin.to_f64(), WindowSurfaceType::ALL);
+                if let Some((surface, offset)) = found {
+                    let origin = (origin + offset).to_f64();
+                    return Under::Window {
+                        item: *item,
+                        surface,
+                        origin,
+                    };
+                }
+            }
+            Item::Ghost(id) => {
+                if shell
+                    .ghost(*id)
+                    .is_some_and(|g| g.rect().to_f64().contains(at))
+                {
+                    return Under::Ghost(*item);
+                }
+            }
+        }
+    }
+    Under::Nothing
+}
+
+impl Overwinter {
+    /// The pointer moved by this much.
+    pub fn pointer_by(&mut self, delta: Point<f64, Logical>, time: u32) {
+        if let Some(pointer) = self.seat.get_pointer() {
+            self.pointer_to(pointer.current_location() + delta, time);
+        }
+    }
+
+    /// The pointer is there now.
+    pub fn pointer_to(&mut self, at: Point<f64, Logical>, time: u32) {
+        let Some(pointer) = self.seat.get_pointer() else {
+            return;
+        };
+        let area = self.area().to_f64();
+        let at = Point::from((
+            at.x.clamp(0.0, (area.size.w - 1.0).max(0.0)),
+            at.y.clamp(0.0, (area.size.h - 1.0).max(0.0)),
+        ));
+        let focus = if self.input.drag.is_some() {
+            self.drag_to(at);
+            None
+        } else {
+            under(&self.shell, at).surface()
+        };
+        let serial = SERIAL_COUNTER.next_serial();
+        pointer.motion(
+            self,
+            focus,
+            &MotionEvent {
+                location: at,
+                serial,
+                time,
+            },
+        );
+        if self.backend.draws_cursor() || self.input.drag_icon.is_some() {
+            self.schedule_frame();
+        }
+    }
+
+    /// A button of linux/input-event-codes.h.
+    pub fn pointer_button(&mut self, button: u32, state: ButtonState, time: u32) {
+        let Some(pointer) = self.seat.get_pointer() else {
+            return;
+        };
+        match state {
+            ButtonState::Pressed => {
+                if self.press_is_ours(button) {
+                    self.input.swallowed_buttons.insert(button);
+                    return;
+                }
+            }
+            ButtonState::Released => {
+                self.end_drag();
+                if self.input.swallowed_buttons.remove(&button) {
+                    return;
+                }
+            }
+        }
+        let serial = SERIAL_COUNTER.next_serial();
+        pointer.button(
+            self,
+            &ButtonEvent {
+                serial,
+                time,
+                button,
+                state,
+            },
+        );
+    }
+
+    /// Focus and raise; true when no client is to hear of the press: a drag with Super, or a ghost's waking click.
+    fn press_is_ours(&mut self, button: u32) -> bool {
+        let Some(pointer) = self.seat.get_pointer() else {
+            return true;
+        };
+        let at = pointer.current_location();
+        let under = under(&self.shell, at);
+        let Some(item) = under.item() else {
+            return false;
+        };
+        let logo = self
+            .seat
+            .get_keyboard()
+            .is_some_and(|k| k.modifier_state().logo);
+        if logo && !pointer.is_grabbed() {
+            if button == BTN_LEFT {
+                self.start_drag(item, DragKind::Move);
+                return true;
+            }
+            if button == BTN_RIGHT {
+                self.start_drag(item, DragKind::Resize(self.nearest_corner(item, at)));
+                return true;
+            }
+        }
+        if pointer.is_grabbed() && !matches!(under, Under::Ghost(_)) {
+            return false;
+        }
+        self.raise_and_focus(item);
+        matches!(under, Under::Ghost(_))
+    }
+
+    fn nearest_corner(&self, item: Item, at: Point<f64, Logical>) -> Edges {
+        let Some(rect) = self.shell.rect_of(item) else {
+            return Edges::default();
+        };
+        let middle = rect.loc.to_f64() + rect.size.to_f64().to_point().downscale(2.0);
+        let (left, top) = (at.x < middle.x, at.y < middle.y);
+        Edges {
+            left,
+            right: !left,
+            top,
+            bottom: !top,
+        }
+    }
+
+    /// Wheel or touchpad scrolling.
+    pub fn pointer_axis(&mut self, frame: AxisFrame) {
+        if let Some(pointer) = self.seat.get_pointer() {
+            pointer.axis(self, frame);
+        }
+    }
+
+    /// The events since the last frame belong together.
+    pub fn pointer_frame(&mut self) {
+        if let Some(pointer) = self.seat.get_pointer() {
+            pointer.frame(self);
+        }
+    }
+
+    /// Windows came, went or moved: the pointer may be over another one without having moved.
+    pub fn pointer_refocus(&mut self) {
+        let Some(pointer) = self.seat.get_pointer() else {
+            return;
+        };
+        if self.input.drag.is_some() || pointer.is_grabbed() {
+            return;
+        }
+        let at = pointer.current_location();
+        let focus = under(&self.shell, at).surface();
+        if pointer.current_focus() == focus.as_ref().map(|(surface, _)| surface.clone()) {
+            return;
+        }
+        let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
+        pointer.motion(
+            self,
+            focus,
+            &MotionEvent {
+                location: at,
+                serial,
+                time,
+            },
+        );
+        pointer.frame(self);
+    }
+}

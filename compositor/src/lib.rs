@@ -1,0 +1,24 @@
+//! The Overwinter compositor: a smithay shell around the heart.
+//!
+//! * [`state`]: everything the compositor knows, on one thread.
+//! * [`backend`]: where frames go: a memory image ([`backend::headless`]) or a window ([`backend::nested`]).
+//! * [`handlers`]: one small file per Wayland protocol that smithay implements; [`protocols`]: those it lacks.
+//! * [`shell`]: windows, groups of windows and their ghosts, stacking, focus, placement.
+//! * [`input`]: the one entry for all input, real or virtual.
+//! * [`render`]: the scene, frame pacing, offscreen pictures.
+//! * [`client`]: the only place that says who a Wayland client is.
+//!
+//! Without a heart attached the compositor is a plain, complete one: windows of any client simply work.
+
+pub mod backend;
+pub mod client;
+pub mod handlers;
+pub mod input;
+pub mod options;
+pub mod protocols;
+pub mod render;
+pub mod shell;
+pub mod state;
+
+pub use options::Options;
+pub use state::Overwinter;

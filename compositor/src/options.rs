@@ -1,0 +1,90 @@
+//! What the compositor is told when it starts.
+
+use std::str::FromStr;
+
+/// Where frames go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendKind {
+    /// A memory image; frames are drawn only when something changes.
+    Headless,
+    /// A window on another Wayland or X11 display.
+    Nested,
+    /// Nested where WAYLAND_DISPLAY or DISPLAY is set and works, else headless.
+    Auto,
+}
+
+/// `WIDTHxHEIGHT` in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputSize {
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+}
+
+impl FromStr for OutputSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('x').and_then(|(w, h)| {
+            let (width, height) = (w.parse().ok()?, h.parse().ok()?);
+            (width >= 64 && height >= 64).then_some(OutputSize { width, height })
+        });
+        parsed.ok_or_else(|| format!("`{text}` is not WIDTHxHEIGHT with both at least 64"))
+    }
+}
+
+/// Command line of `overwinter-compositor`.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "overwinter-compositor", version, about)]
+pub struct Options {
+    /// Where frames go.
+    #[arg(long, value_enum, env = "OVERWINTER_BACKEND", default_value = "auto")]
+    pub backend: BackendKind,
+    /// Size of the output in pixels.
+    #[arg(long, default_value = "1280x800")]
+    pub size: OutputSize,
+    /// Scale of the output (may be fractional).
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+    /// Name of the Wayland socket in XDG_RUNTIME_DIR; the next free `wayland-N` when absent.
+    #[arg(long)]
+    pub socket: Option<String>,
+    /// File descriptor on which `WAYLAND_DISPLAY=<name>` and a newline are written once clients can connect.
+    #[arg(long)]
+    pub ready_fd: Option<i32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            backend: BackendKind::Headless,
+            size: OutputSize {
+                width: 1280,
+                height: 800,
+            },
+            scale: 1.0,
+            socket: None,
+            ready_fd: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(
+            "1280x800".parse(),
+            Ok(OutputSize {
+                width: 1280,
+                height: 800
+            })
+        );
+        for bad in ["", "1280", "0x800", "1280x", "-1x5", "99999x1"] {
+            assert!(bad.parse::<OutputSize>().is_err(), "{bad}");
+        }
+    }
+}

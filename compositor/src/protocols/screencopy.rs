@@ -1,0 +1,315 @@
+//! zwlr_screencopy_v1: screenshots into shared memory. A copy is taken of a composited frame, right after it was composited;
+//! without the pointer in it, a headless one is the very image that was composited.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use smithay::backend::allocator::Fourcc;
+use smithay::reexports::wayland_protocols_wlr::screencopy::v1::server::zwlr_screencopy_frame_v1::{
+    self, Flags, ZwlrScreencopyFrameV1,
+};
+use smithay::reexports::wayland_protocols_wlr::screencopy::v1::server::zwlr_screencopy_manager_v1::{
+    self, ZwlrScreencopyManagerV1,
+};
+use smithay::utils::{Logical, Physical, Rectangle};
+use smithay::wayland::shm::{shm_format_to_fourcc, with_buffer_contents, with_buffer_contents_mut};
+use wayland_server::backend::ClientId;
+use wayland_server::protocol::wl_buffer::WlBuffer;
+use wayland_server::protocol::wl_shm;
+use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
+
+use crate::backend::Backend;
+use crate::render::{Cursor, Painter, Scene};
+use crate::state::Overwinter;
+
+const BYTES_PER_PIXEL: i32 = 4;
+
+/// Screenshots that wait for a frame.
+#[derive(Debug, Default)]
+pub struct Screencopy {
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frame: ZwlrScreencopyFrameV1,
+    buffer: WlBuffer,
+    /// Frames composited before this one do not count (`copy_with_damage`).
+    after: Option<u64>,
+}
+
+/// A screenshot that a client asks for.
+#[derive(Debug)]
+pub struct FrameData {
+    region: Rectangle<i32, Physical>,
+    cursor: bool,
+    used: AtomicBool,
+    /// The composited frames when the object was made.
+    born: Mutex<u64>,
+}
+
+impl Screencopy {
+    /// Announces the manager.
+    pub fn new(display: &DisplayHandle) -> Screencopy {
+        display.create_global::<Overwinter, ZwlrScreencopyManagerV1, ()>(3, ());
+        Screencopy::default()
+    }
+}
+
+impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
+    fn bind(
+        _: &mut Self,
+        _: &DisplayHandle,
+        _: &Client,
+        resource: New<ZwlrScreencopyManagerV1>,
+        (): &(),
+        data_init: &mut DataInit<'_, Self>,
+    ) {
+        data_init.init(resource, ());
+    }
+}
+
+impl Dispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
+    fn request(
+        this: &mut Self,
+        _: &Client,
+        _: &ZwlrScreencopyManagerV1,
+        request: zwlr_screencopy_manager_v1::Request,
+        (): &(),
+        _: &DisplayHandle,
+        data_init: &mut DataInit<'_, Self>,
+    ) {
+        use zwlr_screencopy_manager_v1::Request;
+        let whole = this.area();
+        let (frame, cursor, wanted) = match request {
+            Request::CaptureOutput {
+                frame,
+                overlay_cursor,
+                ..
+            } => (frame, overlay_cursor, whole),
+            Request::CaptureOutputRegion {
+                frame,
+                overlay_cursor,
+                x,
+                y,
+                width,
+                height,
+                ..
+            } => (frame, overlay_cursor, region(x, y, width, height)),
+            _ => return,
+        };
+        let scale = this.output.current_scale().fractional_scale();
+        let region = wanted
+            .intersection(whole)
+            .map(|r| r.to_f64().to_physical(scale).to_i32_round())
+            .unwrap_or_default();
+        let data = FrameData {
+            region,
+            cursor: cursor != 0,
+            used: AtomicBool::new(false),
+            born: Mutex::new(this.frames.count),
+        };
+        let frame = data_init.init(frame, data);
+        if region.is_empty() {
+            frame.failed();
+            return;
+        }
+        let (width, height) = (region.size.w.unsigned_abs(), region.size.h.unsigned_abs());
+        frame.buffer(wl_shm::Format::Xrgb8888, width, height, width * 4);
+        if frame.version() >= 3 {
+            frame.buffer_done();
+        }
+    }
+}
+
+/// A region whose numbers come from a client: never negative, never past the end of i32.
+fn region(x: i32, y: i32, width: i32, height: i32) -> Rectangle<i32, Logical> {
+    let clamp = |v: i32| v.clamp(-32768, 32767);
+    Rectangle::new(
+        (clamp(x), clamp(y)).into(),
+        (clamp(width).max(0), clamp(height).max(0)).into(),
+    )
+}
+
+impl Dispatch<ZwlrScreencopyFrameV1, FrameData> for Overwinter {
+    fn request(
+        this: &mut Self,
+        _: &Client,
+        frame: &ZwlrScreencopyFrameV1,
+        request: zwlr_screencopy_frame_v1::Request,
+        data: &FrameData,
+        _: &DisplayHandle,
+        _: &mut DataInit<'_, Self>,
+    ) {
+        use zwlr_screencopy_frame_v1::{Error, Request};
+        let (buffer, with_damage) = match request {
+            Request::Copy { buffer } => (buffer, false),
+            Request::CopyWithDamage { buffer } => (buffer, true),
+            _ => return,
+        };
+        if data.used.swap(true, Ordering::Relaxed) {
+            frame.post_error(Error::AlreadyUsed, "the frame was copied before");
+            return;
+        }
+        if data.region.is_empty() {
+            return;
+        }
+        if !fits(&buffer, data.region) {
+            frame.post_error(Error::InvalidBuffer, "the buffer is not as `buffer` said");
+            return;
+        }
+        let born = *data.born.lock().unwrap_or_else(PoisonError::into_inner);
+        this.screencopy.waiting.push(Waiting {
+            frame: frame.clone(),
+            buffer,
+            after: with_damage.then_some(born),
+        });
+        if !with_damage || this.frames.count > born {
+            this.schedule_frame();
+        }
+    }
+
+    fn destroyed(this: &mut Self, _: ClientId, frame: &ZwlrScreencopyFrameV1, _: &FrameData) {
+        this.screencopy.waiting.retain(|w| w.frame != *frame);
+    }
+}
+
+fn fits(buffer: &WlBuffer, region: Rectangle<i32, Physical>) -> bool {
+    with_buffer_contents(buffer, |_, len, shm| {
+        let xrgb = matches!(
+            shm_format_to_fourcc(shm.format),
+            Some(Fourcc::Xrgb8888 | Fourcc::Argb8888)
+        );
+        let end = i64::from(shm.offset) + i64::from(shm.stride) * i64::from(shm.height);
+        xrgb && shm.width == region.size.w
+            && shm.height == region.size.h
+            && shm.offset >= 0
+            && shm.stride >= region.size.w * BYTES_PER_PIXEL
+            && end <= len as i64
+    })
+    .unwrap_or(false)
+}
+
+impl Overwinter {
+    /// Hands the frame that was just composited to whoever waits for it.
+    pub fn serve_screencopy(&mut self, damage: &[Rectangle<i32, Physical>]) {
+        let count = self.frames.count;
+        let (ready, waiting) = std::mem::take(&mut self.screencopy.waiting)
+            .into_iter()
+            .partition(|w| w.after.is_none_or(|after| count > after));
+        self.screencopy.waiting = waiting;
+        let ready: Vec<Waiting> = ready;
+        for waiting in ready {
+            let Some(data) = waiting.frame.data::<FrameData>() else {
+                continue;
+            };
+            match self.pixels(data) {
+                Ok(pixels) => self.finish(&waiting, data.region, &pixels, damage),
+                Err(error) => {
+                    tracing::error!(%error, "a screenshot could not be taken");
+                    waiting.frame.failed();
+                }
+            }
+        }
+    }
+
+    fn pixels(&mut self, data: &FrameData) -> anyhow::Result<Vec<u8>> {
+        if let (Backend::Headless(headless), false) = (&mut self.backend, data.cursor) {
+            return headless.pixels(data.region);
+        }
+        let location = self
+            .seat
+            .get_pointer()
+            .map(|p| p.current_location())
+            .unwrap_or_default();
+        let scene = Scene {
+            shell: &self.shell,
+            drag_icon: self.input.drag_icon.as_ref().map(|icon| (icon, location)),
+            cursor: data.cursor.then_some(Cursor {
+                location,
+                image: &self.input.cursor,
+                draw_named: true,
+            }),
+            scale: self.output.current_scale().fractional_scale(),
+        };
+        let size = self
+            .output
+            .current_mode()
+            .map(|m| m.size)
+            .unwrap_or_default();
+        if self.painter.is_none() {
+            self.painter = Some(Painter::new()?);
+        }
+        let painter = self
+            .painter
+            .as_mut()
+            .ok_or_else(|| anyhow::anyhow!("no painter"))?;
+        let whole = painter.scene(&scene, size)?;
+        Ok(crop(&whole, size.w, data.region))
+    }
+
+    fn finish(
+        &self,
+        waiting: &Waiting,
+        region: Rectangle<i32, Physical>,
+        pixels: &[u8],
+        damage: &[Rectangle<i32, Physical>],
+    ) {
+        if !fits(&waiting.buffer, region) || !write(&waiting.buffer, region, pixels) {
+            waiting.frame.failed();
+            return;
+        }
+        waiting.frame.flags(Flags::empty());
+        if waiting.after.is_some() {
+            for rect in damage.iter().filter_map(|d| d.intersection(region)) {
+                let at = rect.loc - region.loc;
+                waiting.frame.damage(
+                    at.x.unsigned_abs(),
+                    at.y.unsigned_abs(),
+                    rect.size.w.unsigned_abs(),
+                    rect.size.h.unsigned_abs(),
+                );
+            }
+        }
+        let now = self.now();
+        let seconds = now.as_secs();
+        waiting
+            .frame
+            .ready((seconds >> 32) as u32, seconds as u32, now.subsec_nanos());
+    }
+}
+
+fn crop(whole: &[u8], width: i32, region: Rectangle<i32, Physical>) -> Vec<u8> {
+    let row = |y: i32| {
+        let start = ((y * width + region.loc.x) * BYTES_PER_PIXEL) as usize;
+        whole
+            .get(start..start + (region.size.w * BYTES_PER_PIXEL) as usize)
+            .unwrap_or_default()
+    };
+    (region.loc.y..region.loc.y + region.size.h)
+        .flat_map(row)
+        .copied()
+        .collect()
+}
+
+/// Copies rows into a buffer that [`fits`] has checked.
+fn write(buffer: &WlBuffer, region: Rectangle<i32, Physical>, pixels: &[u8]) -> bool {
+    let row = (region.size.w * BYTES_PER_PIXEL) as usize;
+    with_buffer_contents_mut(buffer, |target, len, shm| {
+        for (y, source) in pixels
+            .chunks_exact(row)
+            .enumerate()
+            .take(region.size.h as usize)
+        {
+            let start = shm.offset as usize + y * shm.stride as usize;
+            if start + row > len {
+                return false;
+            }
+            // SAFETY: within the pool, as just checked; smithay turns a pool that shrinks meanwhile into an error.
+            unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), target.add(start), row) };
+        }
+        true
+    })
+    .unwrap_or(false)
+}

@@ -1,0 +1,203 @@
+//! zwlr_virtual_pointer_v1: pointers that are programs. Their events go the way of all input.
+
+use std::sync::{Mutex, PoisonError};
+
+use smithay::backend::input::{Axis, AxisSource, ButtonState};
+use smithay::input::pointer::AxisFrame;
+use smithay::reexports::wayland_protocols_wlr::virtual_pointer::v1::server::zwlr_virtual_pointer_manager_v1::{
+    self, ZwlrVirtualPointerManagerV1,
+};
+use smithay::reexports::wayland_protocols_wlr::virtual_pointer::v1::server::zwlr_virtual_pointer_v1::{
+    self, ZwlrVirtualPointerV1,
+};
+use smithay::utils::Point;
+use wayland_server::backend::ClientId;
+use wayland_server::protocol::wl_pointer;
+use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
+
+use crate::state::Overwinter;
+
+/// What a virtual pointer has said since its last `frame`, and what it holds down.
+#[derive(Debug, Default)]
+pub struct VirtualPointer(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    axis: Option<AxisFrame>,
+    pressed: Vec<u32>,
+}
+
+/// Announces the manager.
+pub fn create_global(display: &DisplayHandle) {
+    display.create_global::<Overwinter, ZwlrVirtualPointerManagerV1, ()>(2, ());
+}
+
+impl GlobalDispatch<ZwlrVirtualPointerManagerV1, ()> for Overwinter {
+    fn bind(
+        _: &mut Self,
+        _: &DisplayHandle,
+        _: &Client,
+        resource: New<ZwlrVirtualPointerManagerV1>,
+        (): &(),
+        data_init: &mut DataInit<'_, Self>,
+    ) {
+        data_init.init(resource, ());
+    }
+}
+
+impl Dispatch<ZwlrVirtualPointerManagerV1, ()> for Overwinter {
+    fn request(
+        _: &mut Self,
+        _: &Client,
+        _: &ZwlrVirtualPointerManagerV1,
+        request: zwlr_virtual_pointer_manager_v1::Request,
+        (): &(),
+        _: &DisplayHandle,
+        data_init: &mut DataInit<'_, Self>,
+    ) {
+        use zwlr_virtual_pointer_manager_v1::Request;
+        // One seat and one output: whichever are named are ours.
+        if let Request::CreateVirtualPointer { id, .. }
+        | Request::CreateVirtualPointerWithOutput { id, .. } = request
+        {
+            data_init.init(id, VirtualPointer::default());
+        }
+    }
+}
+
+impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
+    fn request(
+        this: &mut Self,
+        _: &Client,
+        resource: &ZwlrVirtualPointerV1,
+        request: zwlr_virtual_pointer_v1::Request,
+        data: &VirtualPointer,
+        _: &DisplayHandle,
+        _: &mut DataInit<'_, Self>,
+    ) {
+        use zwlr_virtual_pointer_v1::Request;
+        match request {
+            Request::Motion { time, dx, dy } => this.pointer_by(Point::from((dx, dy)), time),
+            Request::MotionAbsolute {
+                time,
+                x,
+                y,
+                x_extent,
+                y_extent,
+            } => {
+                if x_extent == 0 || y_extent == 0 {
+                    return;
+                }
+                let area = this.area().size.to_f64();
+                let at = (
+                    f64::from(x) / f64::from(x_extent) * area.w,
+                    f64::from(y) / f64::from(y_extent) * area.h,
+                );
+                this.pointer_to(Point::from(at), time);
+            }
+            Request::Button {
+                time,
+                button,
+                state,
+            } => {
+                let pressed = matches!(state, WEnum::Value(wl_pointer::ButtonState::Pressed));
+                if data.lock().press(button, pressed) {
+                    let state = if pressed {
+                        ButtonState::Pressed
+                    } else {
+                        ButtonState::Released
+                    };
+                    this.pointer_button(button, state, time);
+                }
+            }
+            Request::Axis { time, axis, value } => {
+                if let Some(axis) = axis_or_error(resource, axis) {
+                    data.lock().scroll(time, |frame| frame.value(axis, value));
+                }
+            }
+            Request::AxisDiscrete {
+                time,
+                axis,
+                value,
+                discrete,
+            } => {
+                if let Some(axis) = axis_or_error(resource, axis) {
+                    let v120 = discrete.saturating_mul(120);
+                    data.lock()
+                        .scroll(time, |frame| frame.value(axis, value).v120(axis, v120));
+                }
+            }
+            Request::AxisStop { time, axis } => {
+                if let Some(axis) = axis_or_error(resource, axis) {
+                    data.lock().scroll(time, |frame| frame.stop(axis));
+                }
+            }
+            Request::AxisSource { axis_source } => {
+                let source = match axis_source {
+                    WEnum::Value(wl_pointer::AxisSource::Wheel) => AxisSource::Wheel,
+                    WEnum::Value(wl_pointer::AxisSource::Finger) => AxisSource::Finger,
+                    WEnum::Value(wl_pointer::AxisSource::Continuous) => AxisSource::Continuous,
+                    WEnum::Value(wl_pointer::AxisSource::WheelTilt) => AxisSource::WheelTilt,
+                    _ => {
+                        let code = zwlr_virtual_pointer_v1::Error::InvalidAxisSource;
+                        return resource.post_error(code, "no such axis source");
+                    }
+                };
+                let time = this.now_ms();
+                data.lock().scroll(time, |frame| frame.source(source));
+            }
+            Request::Frame => {
+                let axis = data.lock().axis.take();
+                if let Some(axis) = axis {
+                    this.pointer_axis(axis);
+                }
+                this.pointer_frame();
+            }
+            _ => {}
+        }
+    }
+
+    fn destroyed(this: &mut Self, _: ClientId, _: &ZwlrVirtualPointerV1, data: &VirtualPointer) {
+        let time = this.now_ms();
+        let pressed = std::mem::take(&mut data.lock().pressed);
+        for button in pressed {
+            this.pointer_button(button, ButtonState::Released, time);
+            this.pointer_frame();
+        }
+    }
+}
+
+impl VirtualPointer {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether this press or release changes anything.
+    fn press(&mut self, button: u32, pressed: bool) -> bool {
+        let held = self.pressed.contains(&button);
+        if pressed && !held && self.pressed.len() < 16 {
+            self.pressed.push(button);
+        } else if !pressed {
+            self.pressed.retain(|b| *b != button);
+        }
+        held != self.pressed.contains(&button)
+    }
+
+    fn scroll(&mut self, time: u32, with: impl FnOnce(AxisFrame) -> AxisFrame) {
+        let frame = self.axis.take().unwrap_or_else(|| AxisFrame::new(time));
+        self.axis = Some(with(frame));
+    }
+}
+
+fn axis_or_error(resource: &ZwlrVirtualPointerV1, axis: WEnum<wl_pointer::Axis>) -> Option<Axis> {
+    match axis {
+        WEnum::Value(wl_pointer::Axis::VerticalScroll) => Some(Axis::Vertical),
+        WEnum::Value(wl_pointer::Axis::HorizontalScroll) => Some(Axis::Horizontal),
+        _ => {
+            resource.post_error(zwlr_virtual_pointer_v1::Error::InvalidAxis, "no such axis");
+            None
+        }
+    }
+}

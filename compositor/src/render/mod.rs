@@ -1,0 +1,167 @@
+//! The scene: what is on screen, topmost first; and pictures of parts of it.
+
+use smithay::backend::renderer::damage::OutputDamageTracker;
+use smithay::backend::renderer::element::memory::MemoryRenderBufferRenderElement;
+use smithay::backend::renderer::element::solid::SolidColorRenderElement;
+use smithay::backend::renderer::element::surface::{
+    WaylandSurfaceRenderElement, render_elements_from_surface_tree,
+};
+use smithay::backend::renderer::element::{AsRenderElements, Kind, render_elements};
+use smithay::backend::renderer::{Color32F, ImportAll, ImportMem, Renderer, Texture};
+use smithay::input::pointer::{CursorImageStatus, CursorImageSurfaceData};
+use smithay::utils::{Logical, Point, Scale};
+use smithay::wayland::compositor::with_states;
+use wayland_server::protocol::wl_surface::WlSurface;
+
+use crate::shell::{Item, Shell};
+
+mod arrow;
+mod frames;
+mod offscreen;
+
+pub use frames::Frames;
+pub use offscreen::{PaintError, Painter};
+
+/// Knows what changed since the last frame.
+pub type Tracker = OutputDamageTracker;
+
+/// The ground behind all windows.
+pub const BACKGROUND: Color32F = Color32F::new(0.086, 0.098, 0.133, 1.0);
+
+#[allow(
+    missing_docs,
+    reason = "smithay's macro takes no documentation for variants"
+)]
+mod element {
+    use super::{
+        ImportAll, ImportMem, MemoryRenderBufferRenderElement, SolidColorRenderElement,
+        WaylandSurfaceRenderElement, render_elements,
+    };
+
+    render_elements! {
+        /// One thing on screen.
+        pub SceneElement<R> where R: ImportAll + ImportMem;
+        Surface=WaylandSurfaceRenderElement<R>,
+        Picture=MemoryRenderBufferRenderElement<R>,
+        Solid=SolidColorRenderElement,
+    }
+}
+pub use element::SceneElement;
+
+/// Where the pointer is and how it looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor<'a> {
+    /// Its hot spot.
+    pub location: Point<f64, Logical>,
+    /// Its image.
+    pub image: &'a CursorImageStatus,
+    /// Draw a named cursor ourselves (false where the host draws it).
+    pub draw_named: bool,
+}
+
+/// All that is on screen.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// Windows and ghosts.
+    pub shell: &'a Shell,
+    /// What is dragged, and where the pointer holds it.
+    pub drag_icon: Option<(&'a WlSurface, Point<f64, Logical>)>,
+    /// The pointer, where it is drawn.
+    pub cursor: Option<Cursor<'a>>,
+    /// Buffer pixels per logical pixel.
+    pub scale: f64,
+}
+
+impl Scene<'_> {
+    /// The scene for this renderer, topmost first.
+    pub fn elements<R>(&self, renderer: &mut R) -> Vec<SceneElement<R>>
+    where
+        R: Renderer + ImportAll + ImportMem,
+        R::TextureId: Texture + Clone + Send + 'static,
+    {
+        let mut elements = Vec::new();
+        let scale = Scale::from(self.scale);
+        if let Some(cursor) = self.cursor {
+            self.cursor_elements(renderer, cursor, &mut elements);
+        }
+        if let Some((surface, at)) = self.drag_icon {
+            let at = at.to_physical(scale).to_i32_round();
+            elements.extend(render_elements_from_surface_tree(
+                renderer,
+                surface,
+                at,
+                scale,
+                1.0,
+                Kind::Unspecified,
+            ));
+        }
+        for item in self.shell.stack().iter().rev() {
+            match item {
+                Item::Window(id) => {
+                    let Some(window) = self.shell.window(*id) else {
+                        continue;
+                    };
+                    let at = window.surface_origin().to_physical_precise_round(scale);
+                    elements.extend(
+                        window
+                            .window
+                            .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
+                    );
+                }
+                Item::Ghost(id) => {
+                    if let Some(ghost) = self.shell.ghost(*id) {
+                        ghost.elements(renderer, scale, &mut elements);
+                    }
+                }
+            }
+        }
+        elements
+    }
+
+    fn cursor_elements<R>(
+        &self,
+        renderer: &mut R,
+        cursor: Cursor<'_>,
+        elements: &mut Vec<SceneElement<R>>,
+    ) where
+        R: Renderer + ImportAll + ImportMem,
+        R::TextureId: Texture + Clone + Send + 'static,
+    {
+        let scale = Scale::from(self.scale);
+        match cursor.image {
+            CursorImageStatus::Surface(surface) => {
+                let hotspot = with_states(surface, |states| {
+                    let data = states.data_map.get::<CursorImageSurfaceData>()?;
+                    Some(data.lock().ok()?.hotspot)
+                });
+                let at = cursor.location - hotspot.unwrap_or_default().to_f64();
+                let at = at.to_physical(scale).to_i32_round();
+                elements.extend(render_elements_from_surface_tree(
+                    renderer,
+                    surface,
+                    at,
+                    scale,
+                    1.0,
+                    Kind::Cursor,
+                ));
+            }
+            CursorImageStatus::Named(_) if cursor.draw_named => {
+                let at = cursor.location.to_physical(scale);
+                let arrow = MemoryRenderBufferRenderElement::from_buffer(
+                    renderer,
+                    at,
+                    arrow::buffer(),
+                    None,
+                    None,
+                    None,
+                    Kind::Cursor,
+                );
+                match arrow {
+                    Ok(arrow) => elements.push(arrow.into()),
+                    Err(error) => tracing::error!(%error, "the pointer could not be drawn"),
+                }
+            }
+            CursorImageStatus::Named(_) | CursorImageStatus::Hidden => {}
+        }
+    }
+}

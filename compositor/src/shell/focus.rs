@@ -1,0 +1,151 @@
+//! Focus: click to focus and raise; when the focused window goes, the next one below takes over.
+
+use smithay::utils::SERIAL_COUNTER;
+
+use overwinter_session::Event;
+
+use super::{Item, Visibility, WindowId};
+use crate::state::Overwinter;
+
+impl Overwinter {
+    /// Puts it on top and gives it the focus: what a click does. A modal dialog takes the focus instead of its parent.
+    pub fn raise_and_focus(&mut self, item: Item) {
+        let item = match item {
+            Item::Window(id) => Item::Window(self.modal_child(id).unwrap_or(id)),
+            ghost @ Item::Ghost(_) => ghost,
+        };
+        if !self.shell.stack.contains(&item) {
+            return;
+        }
+        self.shell.raise(item);
+        self.focus_item(Some(item));
+        self.touch_ghost(item);
+        self.pointer_refocus();
+        self.schedule_frame();
+    }
+
+    fn modal_child(&self, id: WindowId) -> Option<WindowId> {
+        let child = self.shell.windows().find(|w| {
+            w.modal && self.shell.is_shown(w.id) && self.shell.parent_of(w.id) == Some(id)
+        })?;
+        Some(self.modal_child(child.id).unwrap_or(child.id))
+    }
+
+    /// A ghost that is clicked, focused by the user or typed at wants to wake.
+    pub fn touch_ghost(&mut self, item: Item) {
+        let Item::Ghost(id) = item else { return };
+        let Some(group) = self.shell.ghost(id).map(|g| g.group) else {
+            return;
+        };
+        if self.shell.groups.get_mut(&group).is_some_and(|g| g.touch()) {
+            self.emit(Event::GhostTouched { group });
+        }
+    }
+
+    /// Gives the focus, without raising.
+    pub fn focus_item(&mut self, item: Option<Item>) {
+        self.shell.focus = item;
+        for window in self.shell.windows.values() {
+            let active = item == Some(Item::Window(window.id));
+            if window.window.set_activated(active) && window.toplevel().is_initial_configure_sent()
+            {
+                window.toplevel().send_pending_configure();
+            }
+        }
+        self.keyboard_refocus();
+    }
+
+    /// Brings the keyboard's Wayland focus in line with the shell's: nothing while the group's input is held.
+    pub fn keyboard_refocus(&mut self) {
+        let surface = self.shell.focus.and_then(|item| {
+            let Item::Window(id) = item else { return None };
+            let held = self
+                .shell
+                .group_of(id)
+                .and_then(|g| self.shell.group(g))
+                .is_some_and(|g| g.holds_keys());
+            if held {
+                return None;
+            }
+            self.shell
+                .window(id)
+                .map(|w| w.toplevel().wl_surface().clone())
+        });
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        if keyboard.current_focus() != surface {
+            keyboard.set_focus(self, surface, SERIAL_COUNTER.next_serial());
+        }
+    }
+
+    /// The item is no longer on the desktop: if it had the focus, the topmost window takes it.
+    pub fn focus_lost(&mut self, item: Item) {
+        if self.shell.focus == Some(item) {
+            self.focus_top();
+        }
+    }
+
+    /// The topmost window gets the focus. Ghosts do not: nobody touched them.
+    pub fn focus_top(&mut self) {
+        let top = self
+            .shell
+            .stack
+            .iter()
+            .rev()
+            .copied()
+            .find(|i| matches!(i, Item::Window(_)));
+        self.focus_item(top);
+    }
+
+    /// As [`focus_top`](Self::focus_top), but not to this group.
+    pub fn focus_top_other_than(&mut self, group: overwinter_session::ids::GroupId) {
+        let top =
+            self.shell.stack.iter().rev().copied().find(|i| {
+                matches!(i, Item::Window(_)) && self.shell.group_of_item(*i) != Some(group)
+            });
+        self.focus_item(top);
+    }
+
+    /// Alt+Tab: the lowest window or ghost comes to the top; with Shift the topmost goes to the bottom.
+    pub fn cycle_focus(&mut self, backwards: bool) {
+        let Some(top) = self.shell.stack.last().copied() else {
+            return;
+        };
+        if backwards {
+            let family = match top {
+                Item::Window(id) => self.shell.family_of(id),
+                ghost @ Item::Ghost(_) => vec![ghost],
+            };
+            self.shell.stack.retain(|i| !family.contains(i));
+            self.shell.stack.splice(0..0, family);
+            if let Some(next) = self.shell.stack.last().copied() {
+                self.raise_and_focus(next);
+            }
+        } else if let Some(lowest) = self.shell.stack.first().copied() {
+            self.raise_and_focus(lowest);
+        }
+    }
+
+    /// Super+Q: asks the focused window to close.
+    pub fn close_focused(&mut self) {
+        if let Some(Item::Window(id)) = self.shell.focus
+            && let Some(window) = self.shell.window(id)
+        {
+            window.toplevel().send_close();
+        }
+    }
+
+    /// Decides whether a window that got its first buffer is shown.
+    pub fn decide_visibility(&mut self, id: WindowId) {
+        let visibility = self.visibility_of(id);
+        if let Some(window) = self.shell.window_mut(id) {
+            window.visibility = visibility;
+        }
+        match visibility {
+            Visibility::MayAsk => self.show_later_if_unbound(id),
+            Visibility::Restoring => self.show_unready_later(id),
+            Visibility::Shown | Visibility::Retired => {}
+        }
+    }
+}

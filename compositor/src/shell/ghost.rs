@@ -1,0 +1,406 @@
+//! Ghosts: the pictures that stand where a group's windows were.
+
+use overwinter_proto::snapshot::{Picture, Placement, WindowSnapshot};
+use overwinter_session::ids::GroupId;
+use smithay::backend::allocator::Fourcc;
+use smithay::backend::renderer::element::memory::{
+    MemoryRenderBuffer, MemoryRenderBufferRenderElement,
+};
+use smithay::backend::renderer::element::solid::SolidColorRenderElement;
+use smithay::backend::renderer::element::{Id, Kind};
+use smithay::backend::renderer::utils::CommitCounter;
+use smithay::backend::renderer::{Color32F, ImportAll, ImportMem, Renderer, Texture};
+use smithay::utils::{Logical, Point, Rectangle, Scale, Size, Transform};
+
+use super::group::{Group, Phase};
+use super::{GhostId, Item, Shell, Visibility, WindowId, WindowMode};
+use crate::render::{Painter, SceneElement};
+use crate::state::Overwinter;
+
+/// The line below a ghost that is waking. Outside the window geometry: within it the picture is exactly the window's.
+const WAKING: Color32F = Color32F::new(0.36, 0.62, 0.95, 1.0);
+/// The same line when keys are refused because too many are held already.
+const REFUSING: Color32F = Color32F::new(0.9, 0.25, 0.2, 1.0);
+/// Its height in logical pixels.
+const LINE: i32 = 3;
+
+/// A picture that stands in for a window.
+#[derive(Debug)]
+pub struct Ghost {
+    /// Its name.
+    pub id: GhostId,
+    /// Whose.
+    pub group: GroupId,
+    /// The app's own name of the window.
+    pub name: String,
+    /// Title of the window.
+    pub title: String,
+    /// How the window filled the desktop.
+    pub mode: WindowMode,
+    /// The window it was taken of, if that still exists.
+    pub source: Option<WindowId>,
+    /// Had the focus.
+    pub focused: bool,
+    rect: Rectangle<i32, Logical>,
+    picture: Picture,
+    buffer: MemoryRenderBuffer,
+    line: Option<(Id, Color32F)>,
+}
+
+impl Ghost {
+    /// A ghost of `picture` at `rect` (window geometry).
+    fn new(id: GhostId, group: GroupId, snapshot: WindowSnapshot, picture: Picture) -> Ghost {
+        let place = snapshot.place;
+        let size = (picture.width as i32, picture.height as i32);
+        let buffer = MemoryRenderBuffer::from_slice(
+            &picture.argb,
+            Fourcc::Argb8888,
+            size,
+            1,
+            Transform::Normal,
+            None,
+        );
+        Ghost {
+            id,
+            group,
+            name: snapshot.name,
+            title: snapshot.title,
+            mode: mode_of(place),
+            source: None,
+            focused: place.focused,
+            rect: Rectangle::new(
+                (place.x, place.y).into(),
+                (place.width.max(1), place.height.max(1)).into(),
+            ),
+            picture,
+            buffer,
+            line: None,
+        }
+    }
+
+    /// The window geometry it stands for.
+    pub fn rect(&self) -> Rectangle<i32, Logical> {
+        self.rect
+    }
+
+    /// Moves it (the user drags it).
+    pub fn move_to(&mut self, at: Point<i32, Logical>) {
+        self.rect.loc = at;
+    }
+
+    /// As what it would be stored, at this height in the stack.
+    fn snapshot(&self, above: usize) -> WindowSnapshot {
+        WindowSnapshot {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            place: placement(self.rect, self.mode, above, self.focused),
+            picture: Some(self.picture.clone()),
+        }
+    }
+
+    /// What is drawn of it, topmost first.
+    pub fn elements<R>(
+        &self,
+        renderer: &mut R,
+        scale: Scale<f64>,
+        elements: &mut Vec<SceneElement<R>>,
+    ) where
+        R: Renderer + ImportAll + ImportMem,
+        R::TextureId: Texture + Clone + Send + 'static,
+    {
+        if let Some((id, color)) = &self.line {
+            let below = Rectangle::new(
+                self.rect.loc + Point::from((0, self.rect.size.h)),
+                (self.rect.size.w, LINE).into(),
+            );
+            let below = below.to_physical_precise_round(scale);
+            let line = SolidColorRenderElement::new(
+                id.clone(),
+                below,
+                CommitCounter::default(),
+                *color,
+                Kind::Unspecified,
+            );
+            elements.push(line.into());
+        }
+        let pixels =
+            Size::<i32, Logical>::from((self.picture.width as i32, self.picture.height as i32))
+                .to_f64();
+        let logical = pixels
+            .downscale(f64::from(self.picture.scale_120.max(1)) / 120.0)
+            .to_i32_round();
+        let at = self.rect.loc - Point::from((self.picture.geometry_x, self.picture.geometry_y));
+        let at: Point<i32, smithay::utils::Physical> = at.to_physical_precise_round(scale);
+        let picture = MemoryRenderBufferRenderElement::from_buffer(
+            renderer,
+            at.to_f64(),
+            &self.buffer,
+            None,
+            Some(Rectangle::from_size(pixels)),
+            Some(logical),
+            Kind::Unspecified,
+        );
+        match picture {
+            Ok(picture) => elements.push(picture.into()),
+            Err(error) => tracing::error!(%error, "a ghost could not be drawn"),
+        }
+    }
+}
+
+fn mode_of(place: Placement) -> WindowMode {
+    if place.fullscreen {
+        WindowMode::Fullscreen
+    } else if place.maximized {
+        WindowMode::Maximized
+    } else {
+        WindowMode::Floating
+    }
+}
+
+fn placement(
+    rect: Rectangle<i32, Logical>,
+    mode: WindowMode,
+    above: usize,
+    focused: bool,
+) -> Placement {
+    Placement {
+        x: rect.loc.x,
+        y: rect.loc.y,
+        width: rect.size.w,
+        height: rect.size.h,
+        above: u32::try_from(above).unwrap_or(u32::MAX),
+        maximized: mode == WindowMode::Maximized,
+        fullscreen: mode == WindowMode::Fullscreen,
+        focused,
+    }
+}
+
+impl Shell {
+    /// The ghosts of a group, lowest first.
+    pub fn ghosts_of(&self, group: GroupId) -> Vec<GhostId> {
+        let of_group = |item: &Item| match item {
+            Item::Ghost(id) if self.ghosts.get(id).is_some_and(|g| g.group == group) => Some(*id),
+            _ => None,
+        };
+        self.stack.iter().filter_map(of_group).collect()
+    }
+
+    /// The shown windows that are bound to the group, lowest first.
+    pub fn shown_windows_of(&self, group: GroupId) -> Vec<WindowId> {
+        let of_group = |item: &Item| match item {
+            Item::Window(id) => {
+                let bound = self.windows.get(id)?.binding.as_ref()?.group == group;
+                bound.then_some(*id)
+            }
+            Item::Ghost(_) => None,
+        };
+        self.stack.iter().filter_map(of_group).collect()
+    }
+
+    /// Removes a ghost; tells where it stood in the stack.
+    pub(super) fn remove_ghost(&mut self, id: GhostId) -> Option<(Ghost, usize)> {
+        let at = self.stack.iter().position(|i| *i == Item::Ghost(id))?;
+        self.stack.remove(at);
+        Some((self.ghosts.remove(&id)?, at))
+    }
+
+    /// The colour of the line below each ghost of the group says how it stands with it.
+    pub(super) fn mark_ghosts(&mut self, group: GroupId) {
+        let Some(state) = self.groups.get(&group) else {
+            return;
+        };
+        let color = if state.held.refusing() {
+            Some(REFUSING)
+        } else if matches!(state.phase, Phase::Ghost { waking: true }) {
+            Some(WAKING)
+        } else {
+            None
+        };
+        for ghost in self.ghosts.values_mut().filter(|g| g.group == group) {
+            if ghost.line.as_ref().map(|(_, c)| *c) != color {
+                ghost.line = color.map(|c| (Id::new(), c));
+            }
+        }
+    }
+}
+
+impl Overwinter {
+    /// The group's windows as they are on screen: where each stands and how it looks. Of a group whose ghosts stand in, the
+    /// ghosts. Lowest first.
+    pub fn capture(&mut self, group: GroupId) -> Vec<WindowSnapshot> {
+        let stack = self.shell.stack.clone();
+        let mut windows = Vec::new();
+        for (above, item) in stack.iter().enumerate() {
+            match *item {
+                Item::Ghost(id) => {
+                    if let Some(ghost) = self.shell.ghosts.get(&id).filter(|g| g.group == group) {
+                        windows.push(ghost.snapshot(above));
+                    }
+                }
+                Item::Window(id) => {
+                    let bound = self.shell.window(id).and_then(|w| w.binding.as_ref());
+                    if bound.is_some_and(|b| b.group == group)
+                        && let Some(snapshot) = self.capture_window(id, above)
+                    {
+                        windows.push(snapshot);
+                    }
+                }
+            }
+        }
+        windows
+    }
+
+    fn capture_window(&mut self, id: WindowId, above: usize) -> Option<WindowSnapshot> {
+        let scale = self.output.current_scale().fractional_scale();
+        let window = self.shell.window(id)?;
+        let binding = window.binding.as_ref()?;
+        let had_focus = self.shell.group(binding.group).and_then(|g| g.had_focus);
+        let focused = self.shell.focus == Some(Item::Window(id)) || had_focus == Some(id);
+        let (bbox, geometry) = (window.window.bbox(), window.window.geometry());
+        let painter = painter(&mut self.painter);
+        let picture = painter.and_then(|painter| {
+            painter
+                .window(window.toplevel().wl_surface(), bbox, geometry, scale)
+                .inspect_err(|error| tracing::error!(%error, "a window has no picture"))
+                .ok()
+        });
+        Some(WindowSnapshot {
+            name: binding.name.clone(),
+            title: window.title(),
+            place: placement(window.rect(), window.mode, above, focused),
+            picture,
+        })
+    }
+
+    /// The group's windows give way to their pictures, each at its place in the stack.
+    pub(super) fn show_ghost(&mut self, group: GroupId) {
+        let shown = self.shell.shown_windows_of(group);
+        for id in &shown {
+            if let Some(window) = self.shell.window(*id) {
+                let surface = window.toplevel().wl_surface().clone();
+                self.dismiss_popups(&surface);
+            }
+        }
+        let hold = self.shell.group(group).is_some_and(|g| g.hold);
+        let mut focus_on = None;
+        for id in shown {
+            let Some(at) = self.shell.stack.iter().position(|i| *i == Item::Window(id)) else {
+                continue;
+            };
+            let ghost = self
+                .capture_window(id, at)
+                .and_then(|s| self.add_ghost(group, s, at, Some(id)));
+            if self.shell.focus == Some(Item::Window(id)) {
+                focus_on = Some(ghost);
+            }
+            self.shell.stack.retain(|i| *i != Item::Window(id));
+            if let Some(window) = self.shell.window_mut(id) {
+                window.visibility = Visibility::Retired;
+            }
+            self.end_drag_of(id);
+        }
+        self.hide_unbound_children(group);
+        if let Some(state) = self.shell.groups.get_mut(&group) {
+            if !matches!(state.phase, Phase::Ghost { .. }) {
+                state.phase = Phase::Ghost { waking: false };
+            }
+            state.forget_touch();
+        }
+        match focus_on {
+            Some(Some(ghost)) if hold => self.focus_item(Some(Item::Ghost(ghost))),
+            Some(_) => self.focus_top(),
+            None => {}
+        }
+        self.shell.mark_ghosts(group);
+        self.pointer_refocus();
+        self.schedule_frame();
+    }
+
+    /// Dialogs that belong to the group only by their parent go and come with it.
+    fn hide_unbound_children(&mut self, group: GroupId) {
+        let children: Vec<WindowId> = self
+            .shell
+            .windows()
+            .filter(|w| w.binding.is_none() && self.shell.group_of(w.id) == Some(group))
+            .map(|w| w.id)
+            .collect();
+        for id in children {
+            if let Some(window) = self.shell.window_mut(id) {
+                window.visibility = Visibility::Retired;
+            }
+            self.hide_window(id);
+        }
+    }
+
+    fn add_ghost(
+        &mut self,
+        group: GroupId,
+        mut snapshot: WindowSnapshot,
+        at: usize,
+        source: Option<WindowId>,
+    ) -> Option<GhostId> {
+        let picture = match snapshot.picture.take() {
+            Some(picture) if picture.is_whole() => picture,
+            Some(_) => {
+                tracing::warn!(
+                    ?group,
+                    "a stored picture is not what it says: a plain ghost stands in"
+                );
+                plain(snapshot.place)
+            }
+            None => plain(snapshot.place),
+        };
+        let id = GhostId(self.shell.next_id());
+        let mut ghost = Ghost::new(id, group, snapshot, picture);
+        ghost.source = source;
+        self.shell.ghosts.insert(id, ghost);
+        let at = at.min(self.shell.stack.len());
+        self.shell.stack.insert(at, Item::Ghost(id));
+        Some(id)
+    }
+
+    /// Ghosts of a group that comes from the store. Windows or ghosts that stand already stay as they are.
+    pub fn place_ghost(&mut self, group: GroupId, windows: &[WindowSnapshot]) {
+        let stands = !self.shell.ghosts_of(group).is_empty()
+            || !self.shell.shown_windows_of(group).is_empty();
+        let state = self
+            .shell
+            .groups
+            .entry(group)
+            .or_insert_with(|| Group::new(None, Phase::Live));
+        if stands || matches!(state.phase, Phase::Swapping { .. }) {
+            return;
+        }
+        state.phase = Phase::Ghost { waking: false };
+        state.forget_touch();
+        for snapshot in windows {
+            let at = snapshot.place.above as usize;
+            self.add_ghost(group, snapshot.clone(), at, None);
+        }
+        self.pointer_refocus();
+        self.schedule_frame();
+    }
+}
+
+/// The picture of a window that has none: a plain grey pane of its size.
+fn plain(place: Placement) -> Picture {
+    let width = place.width.clamp(1, 16384).unsigned_abs();
+    let height = place.height.clamp(1, 16384).unsigned_abs();
+    Picture {
+        width,
+        height,
+        scale_120: 120,
+        geometry_x: 0,
+        geometry_y: 0,
+        argb: [0x50, 0x48, 0x44, 0xff].repeat(width as usize * height as usize),
+    }
+}
+
+fn painter(slot: &mut Option<Painter>) -> Option<&mut Painter> {
+    if slot.is_none() {
+        *slot = Painter::new()
+            .inspect_err(|error| tracing::error!(%error, "no pictures"))
+            .ok();
+    }
+    slot.as_mut()
+}

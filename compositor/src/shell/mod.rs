@@ -1,0 +1,294 @@
+//! Windows, groups of windows and their ghosts: one stack, one focus.
+//!
+//! What holds at any time:
+//!
+//! 1. The stack holds each shown window and each ghost once, lowest first, and nothing else.
+//! 2. A dialog stands above its parent; raising one raises its family.
+//! 3. What has the focus is in the stack, or nothing has.
+//! 4. The keyboard's Wayland focus is the focused window's surface, unless that window's group holds its input.
+//! 5. A window bound to a copy that is not its group's holder is never shown.
+
+use std::collections::BTreeMap;
+
+use smithay::utils::{Logical, Point, Rectangle};
+use smithay::wayland::shell::xdg::ToplevelSurface;
+use wayland_server::protocol::wl_surface::WlSurface;
+
+use overwinter_session::ids::GroupId;
+
+use crate::state::Overwinter;
+
+mod apply;
+mod binding;
+mod focus;
+mod ghost;
+mod group;
+mod placement;
+mod swap;
+mod window;
+
+pub use binding::{Binding, Grant};
+pub use ghost::Ghost;
+pub use group::{Group, Phase};
+pub use window::{ResizeAnchor, ShellWindow, Visibility, WindowMode};
+
+/// Names a window for its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowId(u64);
+
+/// Names a ghost for its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GhostId(u64);
+
+/// What stands on the desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Item {
+    /// A client's window.
+    Window(WindowId),
+    /// A picture that stands in for one.
+    Ghost(GhostId),
+}
+
+/// All that stands on the desktop, and what waits to.
+#[derive(Debug, Default)]
+pub struct Shell {
+    windows: BTreeMap<WindowId, ShellWindow>,
+    ghosts: BTreeMap<GhostId, Ghost>,
+    groups: BTreeMap<GroupId, Group>,
+    grants: BTreeMap<String, Grant>,
+    stack: Vec<Item>,
+    focus: Option<Item>,
+    wanted: Vec<(GroupId, overwinter_session::ids::Generation)>,
+    last_id: u64,
+}
+
+impl Shell {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// A client made a toplevel. It is shown when it has a buffer.
+    pub fn add_window(&mut self, toplevel: ToplevelSurface) -> WindowId {
+        let id = WindowId(self.next_id());
+        self.windows.insert(id, ShellWindow::new(id, toplevel));
+        id
+    }
+
+    /// Lowest first.
+    pub fn stack(&self) -> &[Item] {
+        &self.stack
+    }
+
+    /// What has the focus.
+    pub fn focus(&self) -> Option<Item> {
+        self.focus
+    }
+
+    /// A window by name.
+    pub fn window(&self, id: WindowId) -> Option<&ShellWindow> {
+        self.windows.get(&id)
+    }
+
+    /// A window by name.
+    pub fn window_mut(&mut self, id: WindowId) -> Option<&mut ShellWindow> {
+        self.windows.get_mut(&id)
+    }
+
+    /// A ghost by name.
+    pub fn ghost(&self, id: GhostId) -> Option<&Ghost> {
+        self.ghosts.get(&id)
+    }
+
+    /// A group by name.
+    pub fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(&id)
+    }
+
+    /// A group by name.
+    pub fn group_mut(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.get_mut(&id)
+    }
+
+    /// The names of all groups.
+    pub fn group_ids(&self) -> impl Iterator<Item = GroupId> {
+        self.groups.keys().copied()
+    }
+
+    /// How it stands with the group's ghosts changed.
+    pub fn ghosts_changed(&mut self, group: GroupId) {
+        self.mark_ghosts(group);
+    }
+
+    /// Moves what stands there (a drag).
+    pub fn move_item(&mut self, item: Item, to: Point<i32, Logical>) {
+        match item {
+            Item::Window(id) => {
+                if let Some(window) = self.windows.get_mut(&id) {
+                    window.location = to;
+                    window.anchor = None;
+                }
+            }
+            Item::Ghost(id) => {
+                if let Some(ghost) = self.ghosts.get_mut(&id) {
+                    ghost.move_to(to);
+                }
+            }
+        }
+    }
+
+    /// All windows, shown or not.
+    pub fn windows(&self) -> impl Iterator<Item = &ShellWindow> {
+        self.windows.values()
+    }
+
+    /// The window whose toplevel this surface is.
+    pub fn window_of(&self, surface: &WlSurface) -> Option<WindowId> {
+        self.windows
+            .values()
+            .find(|w| w.toplevel().wl_surface() == surface)
+            .map(|w| w.id)
+    }
+
+    /// Whether the window is on screen.
+    pub fn is_shown(&self, id: WindowId) -> bool {
+        self.stack.contains(&Item::Window(id))
+    }
+
+    /// Hidden windows that draw towards being shown.
+    pub fn restoring(&self) -> impl Iterator<Item = &ShellWindow> {
+        self.windows.values().filter(|w| w.is_restoring())
+    }
+
+    /// Whether a commit of this window asks for a frame.
+    pub fn needs_frames(&self, id: WindowId) -> bool {
+        self.is_shown(id) || self.windows.get(&id).is_some_and(ShellWindow::is_restoring)
+    }
+
+    /// The parent by xdg-shell, if it is one of ours.
+    pub fn parent_of(&self, id: WindowId) -> Option<WindowId> {
+        self.window_of(&self.windows.get(&id)?.toplevel().parent()?)
+    }
+
+    /// The window at the root of a chain of parents.
+    fn family_root(&self, id: WindowId) -> WindowId {
+        let mut root = id;
+        // A client can make no cycle that smithay lets pass, but a bound costs nothing.
+        for _ in 0..self.windows.len() {
+            match self.parent_of(root) {
+                Some(parent) => root = parent,
+                None => break,
+            }
+        }
+        root
+    }
+
+    /// The group that this window belongs to: its own, or the one of its nearest bound parent.
+    pub fn group_of(&self, id: WindowId) -> Option<GroupId> {
+        let mut at = id;
+        for _ in 0..=self.windows.len() {
+            let window = self.windows.get(&at)?;
+            if let Some(binding) = &window.binding {
+                return Some(binding.group);
+            }
+            at = self.parent_of(at)?;
+        }
+        None
+    }
+
+    /// The group of what stands there.
+    pub fn group_of_item(&self, item: Item) -> Option<GroupId> {
+        match item {
+            Item::Window(id) => self.group_of(id),
+            Item::Ghost(id) => self.ghosts.get(&id).map(|g| g.group),
+        }
+    }
+
+    /// Where it stands: its window geometry.
+    pub fn rect_of(&self, item: Item) -> Option<Rectangle<i32, Logical>> {
+        match item {
+            Item::Window(id) => self.windows.get(&id).map(ShellWindow::rect),
+            Item::Ghost(id) => self.ghosts.get(&id).map(Ghost::rect),
+        }
+    }
+
+    /// Puts an item on top, with its family above it: parents below children, otherwise in the order they have.
+    fn raise(&mut self, item: Item) {
+        let family: Vec<Item> = match item {
+            Item::Ghost(id) => match self.ghosts.get(&id).map(|g| g.group) {
+                Some(group) => {
+                    let mut ghosts: Vec<Item> = self
+                        .stack
+                        .iter()
+                        .copied()
+                        .filter(|i| {
+                            matches!(i, Item::Ghost(_)) && self.group_of_item(*i) == Some(group)
+                        })
+                        .collect();
+                    // The one that was meant goes above the group's others.
+                    ghosts.retain(|i| *i != item);
+                    ghosts.push(item);
+                    ghosts
+                }
+                None => vec![item],
+            },
+            Item::Window(id) => self.family_of(id),
+        };
+        self.stack.retain(|i| !family.contains(i));
+        self.stack.extend(family);
+    }
+
+    /// The shown windows of one family: each parent followed by its children, the branch of `id` last among siblings.
+    fn family_of(&self, id: WindowId) -> Vec<Item> {
+        let mut family = Vec::new();
+        self.collect_family(self.family_root(id), id, &mut family);
+        family
+    }
+
+    fn collect_family(&self, at: WindowId, meant: WindowId, family: &mut Vec<Item>) {
+        if family.contains(&Item::Window(at)) {
+            return;
+        }
+        if self.is_shown(at) {
+            family.push(Item::Window(at));
+        }
+        let children: Vec<WindowId> = self
+            .windows
+            .keys()
+            .copied()
+            .filter(|w| self.parent_of(*w) == Some(at))
+            .collect();
+        let holds_meant = |child: &WindowId| {
+            let mut up = Some(meant);
+            for _ in 0..=self.windows.len() {
+                match up {
+                    Some(w) if w == *child => return true,
+                    Some(w) => up = self.parent_of(w),
+                    None => return false,
+                }
+            }
+            false
+        };
+        let mut ordered = children;
+        ordered.sort_by_key(|c| {
+            let place = self.stack.iter().position(|i| *i == Item::Window(*c));
+            (holds_meant(c), place)
+        });
+        for child in ordered {
+            self.collect_family(child, meant, family);
+        }
+    }
+}
+
+impl Overwinter {
+    /// The part of the desktop that windows use.
+    pub fn area(&self) -> Rectangle<i32, Logical> {
+        let size = self
+            .output
+            .current_mode()
+            .map(|m| m.size)
+            .unwrap_or_default();
+        let scale = self.output.current_scale().fractional_scale();
+        Rectangle::from_size(size.to_f64().to_logical(scale).to_i32_round())
+    }
+}

@@ -1,0 +1,258 @@
+//! From ghost to window. A ghost goes in the very frame in which the window that takes its place is first drawn; until then
+//! it stands.
+
+use std::time::Duration;
+
+use overwinter_session::Event;
+use overwinter_session::ids::{CopyId, GroupId};
+
+use super::group::Phase;
+use super::{GhostId, Item, Visibility, WindowId};
+use crate::state::Overwinter;
+
+/// Ghosts whose window does not exist in the adopted copy are waited for this long.
+const LEFTOVERS: Duration = Duration::from_secs(2);
+
+impl Overwinter {
+    /// The copy is the group from now on; its windows replace the ghosts as they become ready.
+    pub(super) fn begin_swap(&mut self, group: GroupId, copy: CopyId) {
+        let Some(state) = self.shell.groups.get(&group) else {
+            self.emit(Event::Shown { group });
+            return;
+        };
+        if state.holder == Some(copy) && state.phase == Phase::Live {
+            self.release_hold(group);
+            self.emit(Event::Shown { group });
+            return;
+        }
+        // Another copy's windows may still stand there: never a frame without picture.
+        if !self.shell.shown_windows_of(group).is_empty() {
+            self.show_ghost(group);
+        }
+        let Some(state) = self.shell.groups.get_mut(&group) else {
+            return;
+        };
+        state.adopt(copy);
+        state.phase = Phase::Swapping { late: false };
+        for id in self.windows_of_copy(group, copy) {
+            if let Some(window) = self.shell.window_mut(id)
+                && window.mapped
+            {
+                // A retired copy that is taken back has shown its content before and has nothing more to restore.
+                let shown_before = window.visibility == Visibility::Retired;
+                window.visibility = Visibility::Restoring;
+                if let Some(binding) = window.binding.as_mut() {
+                    binding.ready |= shown_before;
+                }
+            }
+        }
+        self.after(LEFTOVERS, move |state| state.swap_is_late(group, copy));
+        self.schedule_frame();
+        self.try_swap(group);
+    }
+
+    fn swap_is_late(&mut self, group: GroupId, copy: CopyId) {
+        if let Some(state) = self.shell.groups.get_mut(&group)
+            && state.holder == Some(copy)
+            && let Phase::Swapping { late } = &mut state.phase
+        {
+            *late = true;
+            self.try_swap(group);
+        }
+    }
+
+    fn windows_of_copy(&self, group: GroupId, copy: CopyId) -> Vec<WindowId> {
+        let bound = self.shell.windows().filter(|w| {
+            w.binding
+                .as_ref()
+                .is_some_and(|b| b.group == group && b.copy == copy)
+        });
+        bound.map(|w| w.id).collect()
+    }
+
+    /// Replaces every ghost whose window is ready; ends the swap when none is left to wait for.
+    pub(super) fn try_swap(&mut self, group: GroupId) {
+        let Some(state) = self.shell.groups.get(&group) else {
+            return;
+        };
+        let (Phase::Swapping { late }, Some(copy)) = (state.phase, state.holder) else {
+            return;
+        };
+        let windows = self.windows_of_copy(group, copy);
+        for id in &windows {
+            let waits = self
+                .shell
+                .window(*id)
+                .is_some_and(|w| w.mapped && w.visibility == Visibility::Restoring);
+            if !waits {
+                continue;
+            }
+            let ghost = self.ghost_for(group, *id);
+            if self.fits(*id, ghost) {
+                self.replace(ghost, *id);
+            }
+        }
+        let ghosts = self.shell.ghosts_of(group);
+        let shown = windows.iter().any(|id| self.shell.is_shown(*id));
+        let pending = windows.iter().any(|id| !self.shell.is_shown(*id));
+        let nothing_to_show = windows.is_empty() && ghosts.is_empty();
+        let done = nothing_to_show || (shown && (ghosts.is_empty() || late) && (!pending || late));
+        if done {
+            self.finish_swap(group, &ghosts);
+        }
+    }
+
+    /// The ghost that this window replaces: the one of its name, else the only one without a namesake.
+    fn ghost_for(&self, group: GroupId, id: WindowId) -> Option<GhostId> {
+        let name = &self.shell.window(id)?.binding.as_ref()?.name;
+        let ghosts = self.shell.ghosts_of(group);
+        let named = |g: &GhostId| self.shell.ghost(*g).is_some_and(|g| g.name == *name);
+        ghosts.iter().copied().find(named).or(match ghosts[..] {
+            [only] => Some(only),
+            _ => None,
+        })
+    }
+
+    /// Ready, and as large as the ghost (or as large as the client chose to be, being asked for the ghost's size).
+    fn fits(&self, id: WindowId, ghost: Option<GhostId>) -> bool {
+        let Some(window) = self.shell.window(id) else {
+            return false;
+        };
+        let Some(binding) = &window.binding else {
+            return false;
+        };
+        if binding.overdue {
+            return true;
+        }
+        let Some(ghost) = ghost.and_then(|g| self.shell.ghost(g)) else {
+            return binding.ready;
+        };
+        let wanted = ghost.rect().size;
+        let as_asked = window.toplevel().current_state().size == Some(wanted);
+        binding.ready && (window.rect().size == wanted || as_asked)
+    }
+
+    /// One window takes one ghost's place, in the stack, on the desktop and in the focus.
+    fn replace(&mut self, ghost: Option<GhostId>, id: WindowId) {
+        let ghost = ghost.and_then(|g| self.shell.remove_ghost(g));
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        window.visibility = Visibility::Shown;
+        if let Some((ghost, at)) = ghost {
+            window.location = ghost.rect().loc;
+            window.mode = ghost.mode;
+            let at = at.min(self.shell.stack.len());
+            self.shell.stack.insert(at, Item::Window(id));
+            if self.shell.focus == Some(Item::Ghost(ghost.id)) {
+                self.focus_item(Some(Item::Window(id)));
+            }
+        } else {
+            self.show_window(id);
+        }
+        self.schedule_frame();
+    }
+
+    fn finish_swap(&mut self, group: GroupId, leftovers: &[GhostId]) {
+        let focused_leftover = leftovers
+            .iter()
+            .any(|g| self.shell.focus == Some(Item::Ghost(*g)));
+        for ghost in leftovers {
+            self.shell.remove_ghost(*ghost);
+        }
+        if let Some(state) = self.shell.groups.get_mut(&group) {
+            state.phase = Phase::Live;
+            state.had_focus = None;
+        }
+        if focused_leftover {
+            match self.shell.shown_windows_of(group).last().copied() {
+                Some(id) => self.focus_item(Some(Item::Window(id))),
+                None => self.focus_top(),
+            }
+        } else if self.shell.focus.is_none() {
+            self.focus_top();
+        }
+        self.release_hold(group);
+        self.pointer_refocus();
+        self.schedule_frame();
+        self.emit(Event::Shown { group });
+    }
+
+    /// The ghosts are not needed after all: the holder's own windows again, each where its ghost stood.
+    pub(super) fn drop_ghost(&mut self, group: GroupId) {
+        for id in self.shell.ghosts_of(group) {
+            let Some((ghost, at)) = self.shell.remove_ghost(id) else {
+                continue;
+            };
+            let back = ghost
+                .source
+                .or_else(|| self.window_named(group, &ghost.name));
+            let mapped = back.filter(|w| self.shell.window(*w).is_some_and(|w| w.mapped));
+            let Some(window) = mapped.and_then(|w| self.shell.window_mut(w)) else {
+                if self.shell.focus == Some(Item::Ghost(id)) {
+                    self.focus_top();
+                }
+                continue;
+            };
+            let window_id = window.id;
+            window.visibility = Visibility::Shown;
+            window.location = ghost.rect().loc;
+            let at = at.min(self.shell.stack.len());
+            self.shell.stack.insert(at, Item::Window(window_id));
+            if self.shell.focus == Some(Item::Ghost(id)) {
+                self.focus_item(Some(Item::Window(window_id)));
+            }
+        }
+        if let Some(state) = self.shell.groups.get_mut(&group) {
+            state.phase = Phase::Live;
+            state.forget_touch();
+        }
+        self.show_hidden_of_holder(group);
+        self.release_hold(group);
+        self.pointer_refocus();
+        self.schedule_frame();
+    }
+
+    fn window_named(&self, group: GroupId, name: &str) -> Option<WindowId> {
+        let holder = self.shell.group(group)?.holder?;
+        let named = |w: &&super::ShellWindow| {
+            w.binding
+                .as_ref()
+                .is_some_and(|b| b.group == group && b.copy == holder && b.name == name)
+        };
+        self.shell.windows().find(named).map(|w| w.id)
+    }
+
+    /// Windows of the holder that had no ghost (mapped meanwhile), and dialogs that went with their parents.
+    fn show_hidden_of_holder(&mut self, group: GroupId) {
+        let holder = self.shell.group(group).and_then(|g| g.holder);
+        let belongs = |w: &super::ShellWindow| match &w.binding {
+            Some(binding) => binding.group == group && Some(binding.copy) == holder,
+            None => self.shell.group_of(w.id) == Some(group),
+        };
+        let hidden: Vec<WindowId> = self
+            .shell
+            .windows()
+            .filter(|w| {
+                w.mapped
+                    && !self.shell.is_shown(w.id)
+                    && w.visibility == Visibility::Retired
+                    && belongs(w)
+            })
+            .map(|w| w.id)
+            .collect();
+        for id in hidden {
+            self.show_window(id);
+            self.shell.raise(Item::Window(id));
+        }
+    }
+
+    /// Input is no longer held: the focus is real again, and held keys follow it.
+    pub(super) fn release_hold(&mut self, group: GroupId) {
+        if let Some(state) = self.shell.groups.get_mut(&group) {
+            state.hold = false;
+        }
+        self.keyboard_refocus();
+        self.deliver_held(group);
+    }
+}

@@ -1,0 +1,373 @@
+//! A window's life: configured, mapped, placed, resized, unmapped.
+
+use std::time::Instant;
+
+use smithay::backend::renderer::utils::with_renderer_surface_state;
+use smithay::desktop::Window;
+use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel;
+use smithay::utils::{Logical, Point, Rectangle, Size};
+use smithay::wayland::compositor::with_states;
+use smithay::wayland::shell::xdg::{SurfaceCachedState, ToplevelSurface, XdgToplevelSurfaceData};
+
+use super::placement::{centre_on, place};
+use super::{Binding, Item, WindowId};
+use crate::input::Edges;
+use crate::state::Overwinter;
+
+/// How a window fills the desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowMode {
+    /// Where the user put it.
+    Floating,
+    /// The work area.
+    Maximized,
+    /// The output.
+    Fullscreen,
+}
+
+/// Whether a mapped window is shown, and if not, why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// On the desktop (once it is mapped).
+    Shown,
+    /// A trial, or adopted but not ready: it draws, but its ghost (or the old copy) stands in.
+    Restoring,
+    /// A retired copy, or one whose ghost stands in: it draws nothing.
+    Retired,
+    /// Unbound window of a client that is restoring: shown 500 ms after its first buffer.
+    MayAsk,
+}
+
+/// While the left or top edge is dragged the opposite one stays where it is.
+#[derive(Debug, Clone, Copy)]
+pub struct ResizeAnchor {
+    /// The edges that move.
+    pub edges: Edges,
+    /// The window before.
+    pub from: Rectangle<i32, Logical>,
+}
+
+/// A client's toplevel.
+#[derive(Debug)]
+pub struct ShellWindow {
+    /// Its name.
+    pub id: WindowId,
+    /// Smithay's helper: surfaces, popups, bounding box.
+    pub window: Window,
+    toplevel: ToplevelSurface,
+    /// Where the window geometry's top left corner stands.
+    pub location: Point<i32, Logical>,
+    /// Has a buffer.
+    pub mapped: bool,
+    /// When it got its first buffer.
+    pub first_buffer: Option<Instant>,
+    /// Whether it may be on the desktop.
+    pub visibility: Visibility,
+    /// How it fills the desktop.
+    pub mode: WindowMode,
+    /// Where it goes back to from maximized or fullscreen.
+    pub restore: Option<Rectangle<i32, Logical>>,
+    /// Applied with the first commit that has this size.
+    pub moving_to: Option<Rectangle<i32, Logical>>,
+    /// See [`ResizeAnchor`].
+    pub anchor: Option<ResizeAnchor>,
+    /// Takes the focus instead of its parent.
+    pub modal: bool,
+    /// Its group, copy and name, if the app said so.
+    pub binding: Option<Binding>,
+}
+
+impl ShellWindow {
+    /// A toplevel that has shown nothing yet.
+    pub fn new(id: WindowId, toplevel: ToplevelSurface) -> ShellWindow {
+        ShellWindow {
+            id,
+            window: Window::new_wayland_window(toplevel.clone()),
+            toplevel,
+            location: Point::default(),
+            mapped: false,
+            first_buffer: None,
+            visibility: Visibility::Shown,
+            mode: WindowMode::Floating,
+            restore: None,
+            moving_to: None,
+            anchor: None,
+            modal: false,
+            binding: None,
+        }
+    }
+
+    /// Its xdg-shell object.
+    pub fn toplevel(&self) -> &ToplevelSurface {
+        &self.toplevel
+    }
+
+    /// Window geometry on the desktop.
+    pub fn rect(&self) -> Rectangle<i32, Logical> {
+        Rectangle::new(self.location, self.window.geometry().size)
+    }
+
+    /// Where the surface's own top left corner is: shadows start there.
+    pub fn surface_origin(&self) -> Point<i32, Logical> {
+        self.location - self.window.geometry().loc
+    }
+
+    /// Hidden, but about to be shown.
+    pub fn is_restoring(&self) -> bool {
+        matches!(self.visibility, Visibility::Restoring | Visibility::MayAsk)
+    }
+
+    /// Title as the client set it.
+    pub fn title(&self) -> String {
+        with_states(self.toplevel.wl_surface(), |states| {
+            let data = states.data_map.get::<XdgToplevelSurfaceData>()?;
+            data.lock().ok()?.title.clone()
+        })
+        .unwrap_or_default()
+    }
+
+    /// Smallest and largest size that the client allows; 0 is no limit.
+    pub fn size_limits(&self) -> (Size<i32, Logical>, Size<i32, Logical>) {
+        with_states(self.toplevel.wl_surface(), |states| {
+            let mut cached = states.cached_state.get::<SurfaceCachedState>();
+            let current = cached.current();
+            (current.min_size, current.max_size)
+        })
+    }
+
+    fn has_buffer(&self) -> bool {
+        with_renderer_surface_state(self.toplevel.wl_surface(), |s| s.buffer().is_some())
+            .unwrap_or(false)
+    }
+}
+
+impl Overwinter {
+    /// A surface of the window's tree was committed; `root`: the toplevel's own.
+    pub fn window_committed(&mut self, id: WindowId, root: bool) {
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        window.window.on_commit();
+        if !root {
+            return;
+        }
+        match (window.mapped, window.has_buffer()) {
+            (false, false) => self.configure_first(id),
+            (false, true) => self.map_window(id),
+            (true, false) => {
+                window.mapped = false;
+                window.first_buffer = None;
+                self.hide_window(id);
+            }
+            (true, true) => self.settle(id),
+        }
+        self.bound_window_committed(id);
+    }
+
+    fn configure_first(&mut self, id: WindowId) {
+        let bounds = self.area().size;
+        let Some(window) = self.shell.window(id) else {
+            return;
+        };
+        if window.toplevel.is_initial_configure_sent() {
+            return;
+        }
+        window
+            .toplevel
+            .with_pending_state(|state| state.bounds = Some(bounds));
+        self.configure_as_ghost(id);
+        if let Some(window) = self.shell.window(id) {
+            window.toplevel.send_configure();
+        }
+    }
+
+    fn map_window(&mut self, id: WindowId) {
+        let location = self.first_place(id);
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        window.mapped = true;
+        window.first_buffer = Some(Instant::now());
+        window.location = location;
+        window.moving_to = None;
+        self.output.enter(window.toplevel.wl_surface());
+        self.decide_visibility(id);
+        let shown = self
+            .shell
+            .window(id)
+            .is_some_and(|w| w.visibility == Visibility::Shown);
+        if shown {
+            self.show_window(id);
+            self.raise_and_focus(Item::Window(id));
+        }
+    }
+
+    /// Where a window that appears goes.
+    fn first_place(&self, id: WindowId) -> Point<i32, Logical> {
+        let area = self.area();
+        let Some(window) = self.shell.window(id) else {
+            return area.loc;
+        };
+        if window.mode != WindowMode::Floating {
+            return area.loc;
+        }
+        let size = window.window.geometry().size;
+        let parent = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
+        if let Some(parent) = parent.and_then(|p| self.shell.window(p)) {
+            return centre_on(area, parent.rect(), size);
+        }
+        let others: Vec<_> = self
+            .shell
+            .stack()
+            .iter()
+            .filter_map(|item| self.shell.rect_of(*item))
+            .collect();
+        place(area, size, &others)
+    }
+
+    /// Applies what waited for the client's new size.
+    fn settle(&mut self, id: WindowId) {
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        let size = window.window.geometry().size;
+        if let Some(target) = window.moving_to
+            && (target.size == size || window.toplevel.current_state().size == Some(target.size))
+        {
+            window.location = target.loc;
+            window.moving_to = None;
+        }
+        if let Some(anchor) = window.anchor {
+            if anchor.edges.left {
+                window.location.x = anchor.from.loc.x + anchor.from.size.w - size.w;
+            }
+            if anchor.edges.top {
+                window.location.y = anchor.from.loc.y + anchor.from.size.h - size.h;
+            }
+        }
+    }
+
+    /// Puts a mapped window on the desktop (on top, without focus).
+    pub fn show_window(&mut self, id: WindowId) {
+        let item = Item::Window(id);
+        if !self.shell.stack.contains(&item) {
+            self.shell.stack.push(item);
+        }
+        if let Some(window) = self.shell.window_mut(id) {
+            window.visibility = Visibility::Shown;
+        }
+        self.schedule_frame();
+    }
+
+    /// Takes a window off the desktop; the focus goes on.
+    pub fn hide_window(&mut self, id: WindowId) {
+        let item = Item::Window(id);
+        let Some(window) = self.shell.window(id) else {
+            return;
+        };
+        let surface = window.toplevel.wl_surface().clone();
+        self.dismiss_popups(&surface);
+        if self.shell.is_shown(id) {
+            self.shell.stack.retain(|i| *i != item);
+            self.focus_lost(item);
+            self.pointer_refocus();
+            self.schedule_frame();
+        }
+    }
+
+    /// The toplevel is gone.
+    pub fn remove_window(&mut self, id: WindowId) {
+        let next_in_family = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
+        let had_focus = self.shell.focus == Some(Item::Window(id));
+        if self.shell.is_shown(id) {
+            self.shell.stack.retain(|i| *i != Item::Window(id));
+            self.schedule_frame();
+        }
+        self.end_drag_of(id);
+        let binding = self.shell.windows.remove(&id).and_then(|w| w.binding);
+        if had_focus {
+            self.shell.focus = None;
+            match next_in_family {
+                Some(parent) => self.focus_item(Some(Item::Window(parent))),
+                None => self.focus_top(),
+            }
+        }
+        self.pointer_refocus();
+        if let Some(binding) = binding {
+            self.bound_window_gone(&binding);
+        }
+    }
+
+    /// A child got another parent: it goes above it.
+    pub fn parent_changed_of(&mut self, id: WindowId) {
+        if self.shell.is_shown(id) {
+            self.shell.raise(Item::Window(id));
+            self.schedule_frame();
+        }
+    }
+
+    /// Maximize, fullscreen or back, as the client asked.
+    pub fn mode_request(&mut self, toplevel: &ToplevelSurface, mode: WindowMode) {
+        let Some(id) = self.shell.window_of(toplevel.wl_surface()) else {
+            return;
+        };
+        self.set_mode(id, mode);
+        // xdg-shell promises a configure in answer, changed or not; before the first one it comes with that.
+        if toplevel.is_initial_configure_sent() {
+            toplevel.send_configure();
+        }
+    }
+
+    /// Sets mode, size and place in the pending state; the caller sends it.
+    pub fn set_mode(&mut self, id: WindowId, mode: WindowMode) {
+        let area = self.area();
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        if window.mode == mode {
+            return;
+        }
+        let floats = window.mode == WindowMode::Floating;
+        if floats && window.mapped {
+            window.restore = Some(window.rect());
+        }
+        window.mode = mode;
+        window.anchor = None;
+        let target = match mode {
+            WindowMode::Floating => window.restore.take(),
+            WindowMode::Maximized | WindowMode::Fullscreen => Some(area),
+        };
+        window.moving_to = target;
+        window.toplevel.with_pending_state(|state| {
+            state.size = target.map(|t| t.size);
+            for (flag, of) in [
+                (xdg_toplevel::State::Maximized, WindowMode::Maximized),
+                (xdg_toplevel::State::Fullscreen, WindowMode::Fullscreen),
+            ] {
+                if mode == of {
+                    state.states.set(flag);
+                } else {
+                    state.states.unset(flag);
+                }
+            }
+        });
+    }
+
+    /// The output changed: windows that fill it follow, others stay in reach.
+    pub fn refit_windows(&mut self) {
+        let area = self.area();
+        for window in self.shell.windows.values_mut() {
+            if window.mode == WindowMode::Floating {
+                let last = area.loc + area.size.to_point() - Point::from((64, 32));
+                window.location.x = window.location.x.min(last.x);
+                window.location.y = window.location.y.min(last.y);
+            } else {
+                window.moving_to = Some(area);
+                window
+                    .toplevel
+                    .with_pending_state(|state| state.size = Some(area.size));
+                window.toplevel.send_pending_configure();
+            }
+        }
+    }
+}

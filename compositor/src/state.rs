@@ -1,0 +1,216 @@
+//! Everything the compositor knows. One thread owns it; other threads reach it by calloop channels only.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::FromRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use calloop::generic::Generic;
+use calloop::{EventLoop, Interest, LoopHandle, LoopSignal, Mode, PostAction};
+use overwinter_session::Event;
+use smithay::desktop::PopupManager;
+use smithay::input::Seat;
+use smithay::output::Output;
+use smithay::wayland::socket::ListeningSocketSource;
+use wayland_server::backend::ClientId;
+use wayland_server::{Client, Display, DisplayHandle};
+
+use crate::backend::Backend;
+use crate::client::ClientState;
+use crate::handlers::Protocols;
+use crate::input::InputState;
+use crate::options::Options;
+use crate::protocols::overwinter_v1::OverwinterV1;
+use crate::protocols::screencopy::Screencopy;
+use crate::protocols::{virtual_keyboard, virtual_pointer};
+use crate::render::{Frames, Painter};
+use crate::shell::Shell;
+
+/// The compositor.
+pub struct Overwinter {
+    /// Zero of all time stamps that clients see is CLOCK_MONOTONIC's; this is for durations.
+    pub start: Instant,
+    /// The Wayland display.
+    pub display: DisplayHandle,
+    /// The event loop, for timers.
+    pub handle: LoopHandle<'static, Overwinter>,
+    /// Ends the event loop.
+    pub signal: LoopSignal,
+    /// Name of the Wayland socket; empty when none is listened on.
+    pub socket: String,
+    /// Smithay's protocol states.
+    pub protocols: Protocols,
+    /// The one seat.
+    pub seat: Seat<Overwinter>,
+    /// The one output.
+    pub output: Output,
+    /// Popup trees and grabs.
+    pub popups: PopupManager,
+    /// Windows, groups, ghosts.
+    pub shell: Shell,
+    /// Keyboards, drags, held keys.
+    pub input: InputState,
+    /// When the next frame is due.
+    pub frames: Frames,
+    /// Screenshots that wait for a frame.
+    pub screencopy: Screencopy,
+    /// Draws pictures of windows; made when first needed.
+    pub painter: Option<Painter>,
+    /// Clients that speak overwinter_v1.
+    pub overwinter_v1: OverwinterV1,
+    /// Where frames go.
+    pub backend: Backend,
+    /// What happened and was not yet told to the heart; drained by whoever owns it.
+    pub events: VecDeque<Event>,
+    gone: calloop::channel::Sender<ClientId>,
+}
+
+impl Overwinter {
+    /// A compositor on `event_loop`; it listens on no socket yet (see [`listen`](Self::listen)).
+    pub fn new(
+        event_loop: &EventLoop<'static, Overwinter>,
+        options: &Options,
+    ) -> Result<Overwinter> {
+        let display = Display::<Overwinter>::new().context("cannot create a Wayland display")?;
+        let dh = display.handle();
+        let handle = event_loop.handle();
+        let backend = Backend::new(&handle, options)?;
+        let mut protocols = Protocols::new(&dh);
+        let mut seat = protocols.seat.new_wl_seat(&dh, "seat0");
+        let input = InputState::new(&mut seat)?;
+        let output = backend.create_output(&dh, options);
+        virtual_keyboard::create_global(&dh);
+        virtual_pointer::create_global(&dh);
+        let (gone, gone_source) = calloop::channel::channel();
+        handle
+            .insert_source(gone_source, |event, (), state: &mut Overwinter| {
+                if let calloop::channel::Event::Msg(client) = event {
+                    state.client_gone(&client);
+                }
+            })
+            .map_err(|e| e.error)?;
+        handle
+            .insert_source(
+                Generic::new(display, Interest::READ, Mode::Level),
+                |_, display, state| {
+                    // SAFETY: the display is never dropped while the source lives.
+                    unsafe { display.get_mut() }.dispatch_clients(state)?;
+                    Ok(PostAction::Continue)
+                },
+            )
+            .map_err(|e| e.error)?;
+        Ok(Overwinter {
+            start: Instant::now(),
+            screencopy: Screencopy::new(&dh),
+            overwinter_v1: OverwinterV1::new(&dh),
+            display: dh,
+            handle,
+            signal: event_loop.get_signal(),
+            socket: String::new(),
+            protocols,
+            seat,
+            frames: Frames::new(&output, backend.transform())?,
+            output,
+            popups: PopupManager::default(),
+            shell: Shell::default(),
+            input,
+            backend,
+            painter: None,
+            events: VecDeque::new(),
+            gone,
+        })
+    }
+
+    /// Listens for clients on a socket in XDG_RUNTIME_DIR.
+    pub fn listen(&mut self, name: Option<&str>) -> Result<()> {
+        let source = match name {
+            Some(name) => ListeningSocketSource::with_name(name)
+                .with_context(|| format!("cannot listen on the Wayland socket `{name}`"))?,
+            None => ListeningSocketSource::new_auto().context(
+                "cannot listen on a Wayland socket: is XDG_RUNTIME_DIR set to a folder of yours?",
+            )?,
+        };
+        self.socket = source.socket_name().to_string_lossy().into_owned();
+        self.handle
+            .insert_source(source, |stream, (), state| {
+                if let Err(error) = state.add_client(stream) {
+                    tracing::warn!(%error, "a client could not be taken");
+                }
+            })
+            .map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    /// Takes a connection.
+    pub fn add_client(&mut self, stream: UnixStream) -> std::io::Result<Client> {
+        let data = Arc::new(ClientState::new(&stream, self.gone.clone()));
+        self.display.insert_client(stream, data)
+    }
+
+    /// Milliseconds as clients see them in input and frame events (CLOCK_MONOTONIC).
+    pub fn now_ms(&self) -> u32 {
+        u32::try_from(self.now().as_millis() & u128::from(u32::MAX)).unwrap_or(0)
+    }
+
+    /// CLOCK_MONOTONIC.
+    pub fn now(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::new(
+            u64::try_from(now.tv_sec).unwrap_or(0),
+            u32::try_from(now.tv_nsec).unwrap_or(0),
+        )
+    }
+
+    /// Tells the heart that something happened; it is heard in [`after_dispatch`](Self::after_dispatch).
+    pub fn emit(&mut self, event: Event) {
+        tracing::debug!(?event, "the shell says");
+        self.events.push_back(event);
+    }
+
+    /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
+    pub fn after_dispatch(&mut self) {
+        if let Err(error) = self.display.flush_clients() {
+            tracing::warn!(%error, "clients could not be flushed");
+        }
+    }
+
+    fn client_gone(&mut self, client: &ClientId) {
+        tracing::debug!(?client, "a client has gone");
+        self.overwinter_client_gone(client);
+    }
+}
+
+/// Runs the compositor until it is told to end.
+pub fn run(options: &Options) -> Result<()> {
+    let mut event_loop = EventLoop::try_new().context("cannot create an event loop")?;
+    let mut state = Overwinter::new(&event_loop, options)?;
+    state.listen(options.socket.as_deref())?;
+    tracing::info!(
+        socket = state.socket,
+        backend = state.backend.name(),
+        "ready"
+    );
+    if let Some(fd) = options.ready_fd {
+        announce(fd, &state.socket)?;
+    }
+    event_loop
+        .run(None, &mut state, Overwinter::after_dispatch)
+        .context("the event loop failed")
+}
+
+/// Says on `fd` that clients can connect, and closes it.
+fn announce(fd: i32, socket: &str) -> Result<()> {
+    anyhow::ensure!(
+        fd > 2,
+        "--ready-fd {fd}: it has to be a descriptor of its own, above 2"
+    );
+    rustix::io::fcntl_getfd(unsafe { rustix::fd::BorrowedFd::borrow_raw(fd) })
+        .with_context(|| format!("--ready-fd {fd} is not open"))?;
+    // SAFETY: it is open, and whoever started us gave it to us for this.
+    let mut file = unsafe { File::from_raw_fd(fd) };
+    writeln!(file, "WAYLAND_DISPLAY={socket}").context("nobody reads the readiness descriptor")
+}
