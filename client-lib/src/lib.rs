@@ -88,6 +88,7 @@ extern crate self as overwinter;
 pub mod bridge;
 pub mod cbor;
 pub mod lens;
+pub mod session;
 pub mod value;
 
 mod chain;
@@ -105,6 +106,8 @@ pub use error::StateError;
 pub use lens::Lens;
 pub use loss::{Loss, LossReason, LossReport};
 pub use overwinter_derive::State;
+pub use overwinter_proto::Reason;
+pub use session::{AppInfo, Arrival, Document, Group, Session, Standing};
 pub use state::{Record, Rest, State};
 pub use value::{Kind, Map, Value};
 

@@ -1,0 +1,181 @@
+//! What an author writes for one kind of document, and the same without its type for the inside.
+
+use std::any::Any;
+use std::rc::Rc;
+
+use overwinter_proto::Reason;
+
+use super::Group;
+use crate::document::{Encoded, Origin, Provenance, restore, save_with_origin};
+use crate::error::StateError;
+use crate::loss::LossReport;
+use crate::state::State;
+
+/// One document with its windows. All methods are called on the UI thread.
+pub trait Document: 'static {
+    /// What is kept of it.
+    type State: State + Send + 'static;
+
+    /// Its title, for lists and messages.
+    fn title(&self) -> String;
+
+    /// Its state now. Must be cheap: hand over owned data (`String`, `Arc<…>`); encoding and hashing happen elsewhere.
+    ///
+    /// Also called on a trial copy right after it was built, to compare with what it was built from: what cannot be read back from
+    /// widgets yet (a scroll position before the first layout) is to be given as it was restored.
+    fn capture(&self) -> Self::State;
+
+    /// The trial or retired copy is the group from now on: effects on files and network are allowed.
+    fn adopt(&self);
+
+    /// Another copy takes over: hide the windows, become inert, stay in memory. `adopt` or `discard` follows.
+    fn retire(&self);
+
+    /// Destroy the windows and forget everything. Nothing is asked, nothing is written.
+    fn discard(&self);
+
+    /// A new session does not know this group: it goes on as a plain window.
+    fn disowned(&self) {}
+}
+
+/// A document's state as it arrives.
+#[derive(Debug)]
+pub struct Arrival<S> {
+    /// The state.
+    pub state: S,
+    /// What could not be carried to this version or host.
+    pub loss: LossReport,
+    /// Why it arrives.
+    pub reason: Reason,
+}
+
+/// A [`Document`] whatever its state's type.
+pub(super) trait AnyDocument {
+    fn title(&self) -> String;
+    fn capture(&self) -> Box<dyn Captured>;
+    fn adopt(&self);
+    fn retire(&self);
+    fn discard(&self);
+    fn disowned(&self);
+}
+
+struct Erased<S>(Rc<dyn Document<State = S>>);
+
+pub(super) fn erase<S: State + Send + 'static>(
+    document: Rc<dyn Document<State = S>>,
+) -> Rc<dyn AnyDocument> {
+    Rc::new(Erased(document))
+}
+
+impl<S: State + Send + 'static> AnyDocument for Erased<S> {
+    fn title(&self) -> String {
+        self.0.title()
+    }
+    fn capture(&self) -> Box<dyn Captured> {
+        Box::new(CapturedState(self.0.capture()))
+    }
+    fn adopt(&self) {
+        self.0.adopt();
+    }
+    fn retire(&self) {
+        self.0.retire();
+    }
+    fn discard(&self) {
+        self.0.discard();
+    }
+    fn disowned(&self) {
+        self.0.disowned();
+    }
+}
+
+/// State on its way to the worker.
+pub(super) trait Captured: Send {
+    fn encode(&self, origin: Option<&Origin>) -> Result<Encoded, StateError>;
+    fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError>;
+}
+
+struct CapturedState<S>(S);
+
+impl<S: State + Send> Captured for CapturedState<S> {
+    fn encode(&self, origin: Option<&Origin>) -> Result<Encoded, StateError> {
+        save_with_origin(&self.0, origin)
+    }
+    fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError> {
+        provenance.digest_after(&self.0)
+    }
+}
+
+/// State on its way from the worker.
+pub(super) struct Decoded {
+    state: Box<dyn Any + Send>,
+    pub loss: LossReport,
+    pub origin: Option<Origin>,
+    pub provenance: Provenance,
+}
+
+/// How the worker reads one type of state.
+#[derive(Clone, Copy)]
+pub(super) struct Decoder {
+    pub type_id: &'static str,
+    pub decode: fn(&[u8]) -> Result<Decoded, StateError>,
+}
+
+fn decode<S: State + Send + 'static>(bytes: &[u8]) -> Result<Decoded, StateError> {
+    let restored = restore::<S>(bytes)?;
+    Ok(Decoded {
+        state: Box::new(restored.value),
+        loss: restored.loss,
+        origin: restored.origin,
+        provenance: restored.provenance,
+    })
+}
+
+type Build =
+    dyn Fn(&Group, Box<dyn Any + Send>, LossReport, Reason) -> Result<Rc<dyn AnyDocument>, String>;
+
+/// One type of document that the app can restore.
+pub(super) struct Kind {
+    decoder: Decoder,
+    build: Box<Build>,
+}
+
+impl Kind {
+    pub fn new<S: State + Send + 'static>(
+        restore: impl Fn(&Group, Arrival<S>) -> Result<Rc<dyn Document<State = S>>, String> + 'static,
+    ) -> Self {
+        let build = move |group: &Group, state: Box<dyn Any + Send>, loss, reason| match state
+            .downcast::<S>()
+        {
+            Ok(state) => restore(
+                group,
+                Arrival {
+                    state: *state,
+                    loss,
+                    reason,
+                },
+            )
+            .map(erase),
+            Err(_) => Err("the state was decoded as another type".to_owned()),
+        };
+        Kind {
+            decoder: Decoder {
+                type_id: S::TYPE_ID,
+                decode: decode::<S>,
+            },
+            build: Box::new(build),
+        }
+    }
+
+    pub fn decoder(&self) -> Decoder {
+        self.decoder
+    }
+
+    pub fn build(
+        &self,
+        group: &Group,
+        decoded: Decoded,
+        reason: Reason,
+    ) -> Result<Rc<dyn AnyDocument>, String> {
+        (self.build)(group, decoded.state, decoded.loss, reason)
+    }
+}

@@ -1,0 +1,699 @@
+//! The worker thread: everything that takes time, in one strict order.
+
+use std::collections::{BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use overwinter_proto::Reason;
+
+use super::AppInfo;
+use super::bus::{Bus, CallError, Wire};
+use super::document::{Captured, Decoder};
+use super::payload;
+use super::requests::{Request, Trial};
+use super::wake::WakeHandle;
+use crate::document::{Origin, Provenance, type_of};
+use crate::loss::LossReport;
+
+/// When the session refuses us, how long until we ask again, and how often.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+const RETRIES: u32 = 5;
+
+/// What the worker is to do.
+pub(super) enum Job {
+    /// The bus says who owns the session's name now.
+    OwnerChanged(Option<String>),
+    Register {
+        held: Vec<(String, u64, u64)>,
+    },
+    Incoming(Incoming),
+    Open {
+        key: u64,
+        title: String,
+        reply: Option<Sender<Result<Opened, String>>>,
+    },
+    NewCookie {
+        group: String,
+        copy: u64,
+        reply: Sender<Option<String>>,
+    },
+    Save(SaveJob),
+    /// The newest revision is stored already.
+    ConfirmStored {
+        op: u64,
+        group: String,
+        lease: u64,
+        revision: u64,
+        title: String,
+    },
+    CheckTrial {
+        op: u64,
+        group: String,
+        copy: u64,
+        revision: u64,
+        captured: Box<dyn Captured>,
+        provenance: Provenance,
+        loss: LossReport,
+    },
+    Say {
+        op: u64,
+        outcome: Outcome,
+        then_quit: bool,
+    },
+    /// What was answered to `op` before, once more.
+    SayAgain {
+        op: u64,
+        group: String,
+    },
+    Closed {
+        group: String,
+        lease: u64,
+    },
+    Timer {
+        key: u64,
+        at: Instant,
+    },
+    /// Everything said before this has been delivered: have the process ended.
+    Quit,
+    Flush(Sender<()>),
+    Stop,
+}
+
+/// A state to be encoded and sent.
+pub(super) struct SaveJob {
+    pub key: u64,
+    pub op: u64,
+    pub group: String,
+    pub lease: u64,
+    pub revision: u64,
+    pub title: String,
+    pub captured: Box<dyn Captured>,
+    pub origin: Option<Origin>,
+    pub asked: Instant,
+    pub deadline: Option<Duration>,
+}
+
+/// What came over the bus, from the session itself.
+pub(super) enum Incoming {
+    Request(Request),
+    Restore {
+        op: u64,
+        group: String,
+        copy: u64,
+        reason: Reason,
+        revision: u64,
+        cookie: String,
+        inline: Vec<u8>,
+        files: Vec<OwnedFd>,
+    },
+}
+
+/// An answer that needs no work.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Released {
+        group: String,
+        lease: u64,
+        revision: u64,
+    },
+    Changed {
+        group: String,
+        lease: u64,
+        revision: u64,
+    },
+    Failed {
+        group: String,
+        why: String,
+    },
+    Names {
+        held: bool,
+    },
+}
+
+/// What the UI thread is told.
+pub(super) enum ToUi {
+    Registered(Registered),
+    Lost,
+    /// A session is there: say what is held.
+    Appeared,
+    Opened {
+        key: u64,
+        opened: Opened,
+    },
+    SaveFinished {
+        key: u64,
+    },
+    Timer {
+        key: u64,
+    },
+    Trial(Box<Trial>),
+    Request(Request),
+    Quit,
+}
+
+pub(super) struct Registered {
+    pub reason: Reason,
+    pub kept: Vec<String>,
+}
+
+pub(super) struct Opened {
+    pub group: String,
+    pub lease: u64,
+    pub copy: u64,
+    pub cookie: String,
+}
+
+/// The UI thread's handle.
+pub(super) struct Worker {
+    jobs: Sender<Job>,
+}
+
+impl Worker {
+    /// Starts the thread. The second value tells how the first registration went: none when there is no session.
+    pub fn start(
+        info: AppInfo,
+        address: Option<String>,
+        decoders: Vec<Decoder>,
+        to_ui: Sender<ToUi>,
+        wake: WakeHandle,
+    ) -> (Worker, Receiver<Option<Registered>>) {
+        let (jobs, queue) = mpsc::channel();
+        let (first, registered) = mpsc::channel();
+        let own = jobs.clone();
+        let run = move || {
+            let bus = Bus::connect(address.as_deref(), own)
+                .inspect_err(|e| {
+                    tracing::info!("no session bus, so no sleep and no updates under way: {e}")
+                })
+                .ok();
+            let mut thread = Thread {
+                info,
+                bus,
+                decoders,
+                to_ui,
+                wake,
+                timers: BTreeSet::new(),
+                saved: HashMap::new(),
+                retries: RETRIES,
+                retry_at: None,
+            };
+            thread.start(&first);
+            thread.run(&queue);
+        };
+        if let Err(e) = std::thread::Builder::new()
+            .name("overwinter".into())
+            .spawn(run)
+        {
+            tracing::warn!("the system gives no thread, so no sleep and no updates: {e}");
+        }
+        (Worker { jobs }, registered)
+    }
+
+    /// Queues a job. Without a thread nothing happens, which is what standing alone means.
+    pub fn send(&self, job: Job) {
+        let _ = self.jobs.send(job);
+    }
+
+    /// Waits until everything queued is done, at most `at_most`.
+    pub fn flush(&self, at_most: Duration) {
+        let (done, wait) = mpsc::channel();
+        if self.jobs.send(Job::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(at_most);
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.flush(super::UI_WAIT);
+        self.send(Job::Stop);
+    }
+}
+
+/// The newest state that was handed over for a group, to be sent again when asked again.
+struct Sent {
+    op: u64,
+    lease: u64,
+    revision: u64,
+    title: String,
+    digest: [u8; 32],
+    /// None once it is stored: then its number is enough.
+    bytes: Option<Vec<u8>>,
+}
+
+struct Thread {
+    info: AppInfo,
+    bus: Option<Bus>,
+    decoders: Vec<Decoder>,
+    to_ui: Sender<ToUi>,
+    wake: WakeHandle,
+    timers: BTreeSet<(Instant, u64)>,
+    saved: HashMap<String, Sent>,
+    retries: u32,
+    retry_at: Option<Instant>,
+}
+
+impl Thread {
+    fn tell(&self, message: ToUi) {
+        if self.to_ui.send(message).is_ok() {
+            self.wake.wake();
+        }
+    }
+
+    fn call<B, R>(&self, method: &str, body: &B) -> Result<R, CallError>
+    where
+        B: serde::Serialize + zbus::zvariant::DynamicType,
+        R: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
+    {
+        self.bus
+            .as_ref()
+            .ok_or(CallError::NoSession)?
+            .call(method, body)
+    }
+
+    /// A call whose failure only the log is interested in: the session has its own deadline for what it asked.
+    fn inform<B: serde::Serialize + zbus::zvariant::DynamicType>(&self, method: &str, body: &B) {
+        match self.call::<B, ()>(method, body) {
+            Ok(()) | Err(CallError::NoSession) => {}
+            Err(CallError::Bus(e)) => tracing::warn!("{method} was not heard by the session: {e}"),
+        }
+    }
+
+    fn start(&mut self, first: &Sender<Option<Registered>>) {
+        let owner = self.bus.as_ref().and_then(Bus::find_owner);
+        let registered = owner.and_then(|owner| {
+            if let Some(bus) = &self.bus {
+                bus.set_owner(Some(owner));
+            }
+            self.register(&[])
+        });
+        // A UI thread that has not waited so long hears of it like of a session that appears later.
+        if let Err(mpsc::SendError(Some(registered))) = first.send(registered) {
+            self.tell(ToUi::Registered(registered));
+        }
+    }
+
+    fn register(&mut self, held: &[(String, u64, u64)]) -> Option<Registered> {
+        let body = (self.info.id.as_str(), self.info.version.as_str(), held);
+        match self.call::<_, (u64, String, Vec<String>)>("Register", &body) {
+            Ok((incarnation, reason, kept)) => {
+                tracing::debug!("registered with session {incarnation}");
+                self.retries = RETRIES;
+                let reason = Reason::parse(&reason).unwrap_or(Reason::Launch);
+                Some(Registered { reason, kept })
+            }
+            Err(e) => {
+                tracing::warn!("the session does not take this app: {e}; it goes on alone");
+                if self.retries > 0 {
+                    self.retries -= 1;
+                    self.retry_at = Some(Instant::now() + RETRY_AFTER);
+                }
+                None
+            }
+        }
+    }
+
+    fn run(&mut self, queue: &Receiver<Job>) {
+        loop {
+            let next = self
+                .timers
+                .first()
+                .map(|(at, _)| *at)
+                .into_iter()
+                .chain(self.retry_at)
+                .min();
+            let job = match next {
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => queue.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match job {
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(job) => self.work(job),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.ring_timers();
+        }
+    }
+
+    fn ring_timers(&mut self) {
+        let now = Instant::now();
+        while let Some((at, key)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, key));
+            self.tell(ToUi::Timer { key });
+        }
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.tell(ToUi::Appeared);
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::OwnerChanged(owner) => self.owner_changed(owner),
+            Job::Register { held } => {
+                if let Some(registered) = self.register(&held) {
+                    self.tell(ToUi::Registered(registered));
+                }
+            }
+            Job::Incoming(Incoming::Request(request)) => {
+                self.note_stored(&request);
+                self.tell(ToUi::Request(request));
+            }
+            Job::Incoming(restore @ Incoming::Restore { .. }) => self.restore(restore),
+            Job::Open { key, title, reply } => self.open(key, &title, reply),
+            Job::NewCookie { group, copy, reply } => {
+                let cookie = self.call("NewCookie", &(group, copy));
+                let cookie =
+                    cookie.inspect_err(|e| tracing::warn!("no cookie for another window: {e}"));
+                let _ = reply.send(cookie.ok());
+            }
+            Job::Save(save) => self.save(save),
+            Job::ConfirmStored {
+                op,
+                group,
+                lease,
+                revision,
+                title,
+            } => {
+                let digest = self.saved.get(&group).map_or([0; 32], |sent| sent.digest);
+                let sent = Sent {
+                    op,
+                    lease,
+                    revision,
+                    title,
+                    digest,
+                    bytes: None,
+                };
+                self.send_state(&group, sent);
+            }
+            Job::CheckTrial {
+                op,
+                group,
+                copy,
+                revision,
+                captured,
+                provenance,
+                loss,
+            } => {
+                self.check_trial(
+                    op,
+                    group,
+                    copy,
+                    revision,
+                    captured.as_ref(),
+                    &provenance,
+                    &loss,
+                );
+            }
+            Job::Say {
+                op,
+                outcome,
+                then_quit,
+            } => {
+                self.say(op, &outcome);
+                if then_quit {
+                    self.tell(ToUi::Quit);
+                }
+            }
+            Job::SayAgain { op, group } => self.say_again(op, &group),
+            Job::Closed { group, lease } => {
+                self.inform("Closed", &(group.as_str(), lease));
+                self.saved.remove(&group);
+            }
+            Job::Timer { key, at } => {
+                self.timers.insert((at, key));
+            }
+            Job::Quit => self.tell(ToUi::Quit),
+            Job::Flush(done) => {
+                let _ = done.send(());
+            }
+            Job::Stop => {}
+        }
+    }
+
+    fn owner_changed(&mut self, owner: Option<String>) {
+        let Some(bus) = &self.bus else { return };
+        let before = bus.owner();
+        if before == owner {
+            return;
+        }
+        bus.set_owner(owner.clone());
+        if before.is_some() {
+            self.tell(ToUi::Lost);
+        }
+        if owner.is_some() {
+            self.retries = RETRIES;
+            self.retry_at = None;
+            self.tell(ToUi::Appeared);
+        }
+    }
+
+    fn open(&self, key: u64, title: &str, reply: Option<Sender<Result<Opened, String>>>) {
+        let opened = match self.call("OpenGroup", &title) {
+            Ok((group, lease, copy, cookie)) => Ok(Opened {
+                group,
+                lease,
+                copy,
+                cookie,
+            }),
+            Err(e) => {
+                tracing::warn!(
+                    "the session does not take a new group: {e}; the document stands alone"
+                );
+                Err(e.to_string())
+            }
+        };
+        // The UI thread may have stopped waiting; what was opened must not be forgotten.
+        let unheard = match reply {
+            Some(reply) => reply.send(opened).err().map(|unsent| unsent.0),
+            None => Some(opened),
+        };
+        if let Some(Ok(opened)) = unheard {
+            self.tell(ToUi::Opened { key, opened });
+        }
+    }
+
+    fn restore(&mut self, restore: Incoming) {
+        let Incoming::Restore {
+            op,
+            group,
+            copy,
+            reason,
+            revision,
+            cookie,
+            inline,
+            files,
+        } = restore
+        else {
+            return;
+        };
+        let read = payload::take(inline, files)
+            .map_err(|e| format!("the state cannot be taken: {e}"))
+            .and_then(|bytes| self.decode(&bytes));
+        match read {
+            Ok((kind, decoded)) => {
+                let trial = Trial {
+                    op,
+                    group,
+                    copy,
+                    reason,
+                    revision,
+                    cookie,
+                    kind,
+                    decoded,
+                };
+                self.tell(ToUi::Trial(Box::new(trial)));
+            }
+            Err(why) => self.say(op, &Outcome::Failed { group, why }),
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<(usize, super::document::Decoded), String> {
+        let kind = match self.decoders.as_slice() {
+            // The only one says itself when it is another type's state.
+            [_] => 0,
+            several => {
+                let id = type_of(bytes).map_err(|e| e.to_string())?;
+                let found = several.iter().position(|decoder| decoder.type_id == id);
+                found.ok_or_else(|| format!("this program keeps no `{id}`"))?
+            }
+        };
+        let decoder = self
+            .decoders
+            .get(kind)
+            .ok_or("this program keeps no state")?;
+        (decoder.decode)(bytes)
+            .map(|decoded| (kind, decoded))
+            .map_err(|e| e.to_string())
+    }
+
+    fn save(&mut self, save: SaveJob) {
+        let SaveJob {
+            key,
+            op,
+            group,
+            lease,
+            revision,
+            title,
+            captured,
+            origin,
+            asked,
+            deadline,
+        } = save;
+        self.plead(op, &group, asked, deadline);
+        match captured.encode(origin.as_ref()) {
+            Ok(encoded) => {
+                drop(captured);
+                self.plead(op, &group, asked, deadline);
+                let sent = Sent {
+                    op,
+                    lease,
+                    revision,
+                    title,
+                    digest: encoded.digest,
+                    bytes: Some(encoded.bytes),
+                };
+                self.send_state(&group, sent);
+            }
+            Err(e) => {
+                tracing::error!("`{title}` cannot be saved: {e}");
+                if op != 0 {
+                    self.say(
+                        op,
+                        &Outcome::Failed {
+                            group,
+                            why: e.to_string(),
+                        },
+                    );
+                }
+            }
+        }
+        self.tell(ToUi::SaveFinished { key });
+    }
+
+    /// Asks for more time when half of it is gone.
+    fn plead(&self, op: u64, group: &str, asked: Instant, deadline: Option<Duration>) {
+        if op != 0 && deadline.is_some_and(|deadline| asked.elapsed() > deadline / 2) {
+            self.inform("ExtendDeadline", &(op, group, 5000_u32));
+        }
+    }
+
+    fn send_state(&mut self, group: &str, sent: Sent) {
+        match sent
+            .bytes
+            .as_deref()
+            .map_or(Ok((Vec::new(), Vec::new())), payload::give)
+        {
+            Ok((inline, files)) => {
+                let wire: Wire = (inline, files.into_iter().map(Into::into).collect());
+                let body = (
+                    sent.op,
+                    group,
+                    sent.lease,
+                    sent.revision,
+                    &sent.title,
+                    sent.digest.as_slice(),
+                    wire,
+                );
+                self.inform("Saved", &body);
+                self.saved.insert(group.to_owned(), sent);
+            }
+            Err(e) => {
+                tracing::warn!("`{}` cannot be handed over: {e}", sent.title);
+                if sent.op != 0 {
+                    self.say(
+                        sent.op,
+                        &Outcome::Failed {
+                            group: group.to_owned(),
+                            why: e.to_string(),
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    fn note_stored(&mut self, request: &Request) {
+        if let Request::Stored {
+            group, revision, ..
+        } = request
+            && let Some(sent) = self.saved.get_mut(group)
+            && sent.revision <= *revision
+        {
+            sent.bytes = None;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one job")]
+    fn check_trial(
+        &mut self,
+        op: u64,
+        group: String,
+        copy: u64,
+        revision: u64,
+        captured: &dyn Captured,
+        provenance: &Provenance,
+        loss: &LossReport,
+    ) {
+        let digests = provenance
+            .digest()
+            .and_then(|was| Ok((was, captured.digest_after(provenance)?)));
+        match digests {
+            Ok((was, is)) => {
+                let told: Vec<(String, String)> = loss
+                    .iter()
+                    .map(|loss| (loss.path.clone(), loss.reason.to_string()))
+                    .collect();
+                self.inform(
+                    "Restored",
+                    &(op, group.as_str(), copy, revision, is.as_slice(), told),
+                );
+                let sent = Sent {
+                    op,
+                    lease: 0,
+                    revision,
+                    title: String::new(),
+                    digest: was,
+                    bytes: None,
+                };
+                self.saved.insert(group, sent);
+            }
+            Err(e) => self.say(
+                op,
+                &Outcome::Failed {
+                    group,
+                    why: e.to_string(),
+                },
+            ),
+        }
+    }
+
+    fn say(&self, op: u64, outcome: &Outcome) {
+        match outcome {
+            Outcome::Released {
+                group,
+                lease,
+                revision,
+            } => self.inform("Released", &(op, group, lease, revision)),
+            Outcome::Changed {
+                group,
+                lease,
+                revision,
+            } => self.inform("Changed", &(op, group, lease, revision)),
+            Outcome::Failed { group, why } => self.inform("Failed", &(op, group, why)),
+            Outcome::Names { held } => self.inform("Names", &(op, held)),
+        }
+    }
+
+    fn say_again(&mut self, op: u64, group: &str) {
+        if let Some(sent) = self.saved.get(group).filter(|sent| sent.op == op) {
+            let sent = Sent {
+                title: sent.title.clone(),
+                bytes: sent.bytes.clone(),
+                ..*sent
+            };
+            self.send_state(group, sent);
+        }
+    }
+}
