@@ -213,9 +213,6 @@ impl Store {
     /// [`StoreError::Damaged`] names the last generation that reads back whole.
     pub fn get(&mut self, group: GroupId, generation: Generation) -> Result<Snapshot> {
         self.with(group, |store, state| {
-            if state.unsettled {
-                store.settle(group, state)?;
-            }
             let Some(info) = state.generations.get(&generation) else {
                 return Err(match state.damage.clone() {
                     Some(what) => store.damaged(group, state, what),

@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Fault, FaultFs, G1, G2, Random, Unsynced, numbers, snapshot};
+use common::{Fault, FaultFs, G1, G2, Random, Unsynced, fates, numbers, snapshot};
 use overwinter_proto::{Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, TxId};
 use overwinter_store::{Result, Store, StoreError};
 
@@ -303,21 +303,6 @@ fn count() -> u64 {
     fs.ops()
 }
 
-/// What may become of unsynced data: two of the ways in an ordinary run, many with `OVERWINTER_TEST_LONG=1`.
-fn fates(at: u64) -> Vec<Unsynced> {
-    if std::env::var_os("OVERWINTER_TEST_LONG").is_some() {
-        let seeds = (0..20).map(|n| Unsynced::Mixed(at + n * 100_000));
-        return [Unsynced::Lost, Unsynced::Kept]
-            .into_iter()
-            .chain(seeds)
-            .collect();
-    }
-    match at % 3 {
-        0 => vec![Unsynced::Lost, Unsynced::Kept],
-        _ => vec![Unsynced::Lost, Unsynced::Mixed(at)],
-    }
-}
-
 #[test]
 fn a_power_cut_at_every_operation_loses_nothing_acknowledged() {
     // Keys are random, so a run may take a few operations more or less.
@@ -389,9 +374,12 @@ fn fails_and_goes_on(fault: Fault) {
                 Ok(()) => {}
                 Err(e) => {
                     assert!(fault != Fault::Full || e.is_full(), "{context}: {e}");
-                    if store.is_some() && !matches!(e, StoreError::Unknown { .. }) {
+                    if let Some(open) = store
+                        .as_mut()
+                        .filter(|_| !matches!(e, StoreError::Unknown { .. }))
+                    {
                         // In this very process, with the fault still there: all that was acknowledged can be read.
-                        check_open(store.as_mut().unwrap(), &oracle, &step, &context);
+                        check_open(open, &oracle, &step, &context);
                     }
                     fs.heal();
                     run(&fs, &mut store, &mut oracle, &step)
@@ -436,4 +424,28 @@ fn a_full_disk_at_every_operation_leaves_everything_as_it_was() {
 #[test]
 fn an_input_output_error_at_every_operation_loses_nothing_acknowledged() {
     fails_and_goes_on(Fault::Once(std::io::ErrorKind::Other));
+}
+
+#[test]
+fn these_tests_notice_a_disk_that_lies_about_any_sync() {
+    for part in [
+        "/journal",
+        "/objects/",
+        "/keys",
+        "/tombstones",
+        "/tmp/",
+        "/home/store",
+    ] {
+        let fs = FaultFs::default();
+        fs.lie_about(part);
+        let (oracle, failed) = play(&fs);
+        assert!(failed.is_none());
+        let after = fs.after_power_cut(Unsynced::Lost);
+        let checked =
+            std::panic::catch_unwind(|| check(&after, &oracle, None, "on a disk that lies"));
+        assert!(
+            checked.is_err(),
+            "a disk that lies about {part} was not noticed"
+        );
+    }
 }

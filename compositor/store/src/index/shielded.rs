@@ -53,15 +53,15 @@ impl SledIndex {
     /// Not even an empty one can be made here.
     pub fn open(dir: &Path) -> Result<Opened, IndexError> {
         let existed = dir.exists();
+        // A new name first: a half-opened sled may still hold its lock on the old files.
+        let aside = dir.with_extension("thrown-away");
+        remove(&aside)?;
         match open_shielded(dir) {
             Ok(index) => Ok(Opened {
                 index,
                 rebuilt: None,
             }),
             Err(why) if existed => {
-                // A new name first: a half-opened sled may still hold its lock on the old files.
-                let aside = dir.with_extension("thrown-away");
-                remove(&aside)?;
                 fs::rename(dir, &aside).map_err(|e| IndexError(e.to_string()))?;
                 remove(&aside)?;
                 open_shielded(dir).map(|index| Opened {
