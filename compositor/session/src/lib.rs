@@ -4,11 +4,31 @@
 //! socket: ids and randomness are inputs, maps are ordered, every event is legal in every state. The state is never stored:
 //! [`Session::recover`](session::Session::recover) rebuilds it from the journals and a census of live instances.
 
+mod adopt;
+mod deadline;
 pub mod effect;
 pub mod event;
+mod group;
 pub mod ids;
+mod instance;
+pub mod invariants;
+mod migrate;
+mod operation;
+mod recover;
+pub mod refusal;
+mod save;
+pub mod session;
+mod sleep;
+mod transfer;
+mod update;
 pub mod view;
+mod wake;
 
-pub use effect::{Effect, ShellEffect, StoreRequest, ToApp};
-pub use event::{Event, FromApp, StoreReply};
+pub use effect::{Effect, GroupResult, Outcome, ShellEffect, StoreRequest, ToApp};
+pub use event::{Event, FromApp, GroupHistory, Present, StoreReply};
+pub use invariants::Violation;
 pub use overwinter_proto as proto;
+pub use refusal::Refusal;
+pub use session::{Config, Session};
+pub use transfer::stream::Terms;
+pub use view::{GroupView, InstanceView, View};

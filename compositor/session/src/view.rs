@@ -1,6 +1,9 @@
 //! What the session looks like from outside: plain values for status and the group objects. Nothing here decides anything.
 
+use crate::group::{Group, Home, OtherKind};
 use crate::ids::*;
+use crate::instance::{Instance, Stage};
+use crate::session::Session;
 
 /// Everything there is to see.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -57,8 +60,94 @@ pub struct InstanceView {
     pub retired: bool,
     /// The code on disk is another than the code it runs.
     pub stale: bool,
-    /// For how many milliseconds it has run stale code while it held a group.
+    /// For how many milliseconds it has run stale code.
     pub stale_ms: u64,
     /// Groups whose lease it holds.
     pub groups: Vec<GroupId>,
+}
+
+impl Session {
+    /// The session as it is now.
+    pub fn view(&self) -> View {
+        let mut groups: Vec<GroupView> = self.groups.values().map(|g| self.view_group(g)).collect();
+        for (id, arrival) in &self.arrivals {
+            // One that comes back: what it was here before is history.
+            groups.retain(|g| g.group != *id);
+            groups.push(GroupView {
+                group: *id,
+                app: arrival.app.clone(),
+                title: arrival.title.clone(),
+                state: "in-transit",
+                holder: None,
+                version: String::new(),
+                generation: arrival.generation,
+                lease: arrival.lease,
+                retired: Vec::new(),
+                lives_on: None,
+                error: None,
+            });
+        }
+        let instances = self
+            .instances
+            .iter()
+            .map(|(id, i)| self.view_instance(*id, i));
+        View {
+            groups,
+            instances: instances.collect(),
+            operations: self.operations.keys().copied().collect(),
+        }
+    }
+
+    fn view_group(&self, g: &Group) -> GroupView {
+        let holder = g.holder().map(|h| h.instance);
+        let of_holder = holder
+            .and_then(|i| self.instances.get(&i))
+            .map(|i| &i.build);
+        let newest = g.newest();
+        let of_snapshot = newest
+            .and_then(|n| g.snapshots.get(&n))
+            .and_then(|s| s.build.as_ref());
+        let build = of_holder.or(of_snapshot);
+        let retired = |o: &&crate::group::OtherCopy| matches!(o.kind, OtherKind::Retired { .. });
+        GroupView {
+            group: g.id,
+            app: g.app.clone(),
+            title: g.title.clone(),
+            state: g.state_word(),
+            holder,
+            version: build.map(|b| b.version.clone()).unwrap_or_default(),
+            generation: newest.unwrap_or_default(),
+            lease: g.lease,
+            retired: g
+                .others
+                .values()
+                .filter(retired)
+                .map(|o| o.instance)
+                .collect(),
+            lives_on: match &g.home {
+                Home::Released(departed) => Some(departed.destination_name.clone()),
+                _ => None,
+            },
+            error: g.error.clone(),
+        }
+    }
+
+    fn view_instance(&self, id: InstanceId, i: &Instance) -> InstanceView {
+        let registered = !matches!(i.stage, Stage::Starting);
+        let on_disk = self.apps.get(&i.app).and_then(|a| a.on_disk.as_ref());
+        let stale_since = on_disk
+            .filter(|(build, _)| registered && build.id != i.build.id)
+            .map(|(_, since)| (*since).max(i.registered_at));
+        InstanceView {
+            instance: id,
+            app: i.app.clone(),
+            build: registered.then(|| i.build.clone()),
+            registered,
+            ending: matches!(i.stage, Stage::Ending { .. }),
+            retired: self.is_retired(id),
+            stale: stale_since.is_some(),
+            stale_ms: stale_since.map_or(0, |since| self.now.0.saturating_sub(since.0)),
+            groups: self.kept(id),
+        }
+    }
 }
