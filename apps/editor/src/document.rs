@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use overwinter::Rest;
+use serde::{Deserialize, Serialize};
+
 /// A document with the look and place of its window.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Document {
@@ -38,10 +41,12 @@ pub struct Document {
     pub height: i32,
     /// Whether the window is maximized.
     pub maximized: bool,
+    /// What other releases know of a document and this one does not; kept for them.
+    pub rest: Rest,
 }
 
 /// A scroll position that means the same in another font size: the line at the top, and how much of it is out of sight.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Scroll {
     /// Position of the first character of the topmost line that is seen, in characters.
     pub top: u32,
@@ -73,6 +78,7 @@ impl Default for Document {
             width: 780,
             height: 560,
             maximized: false,
+            rest: Rest::default(),
         }
     }
 }

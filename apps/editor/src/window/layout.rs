@@ -17,11 +17,20 @@ pub struct Parts {
     pub language: gtk4::Label,
     /// Shows the zoom and sets it back to normal; in the window from release 2.0 on.
     pub zoom: gtk4::Button,
+    /// What the text is scrolled in.
+    pub scrolled: gtk4::ScrolledWindow,
     content: gtk4::Box,
 }
 
 impl Parts {
     pub fn new(release: &Release, view: &sourceview5::View, search: &gtk4::SearchBar) -> Self {
+        // Scroll bars that stay: people see where they are, and a window looks the same whether the pointer moves or not.
+        let scrolled = gtk4::ScrolledWindow::builder()
+            .vexpand(true)
+            .hexpand(true)
+            .overlay_scrolling(false)
+            .child(view)
+            .build();
         let parts = Self {
             title: adw::WindowTitle::new("", ""),
             toasts: adw::ToastOverlay::new(),
@@ -37,16 +46,12 @@ impl Parts {
                 .action_name("win.zoom-normal")
                 .tooltip_text("Normal size (Ctrl+0)")
                 .build(),
+            scrolled,
             content: gtk4::Box::new(gtk4::Orientation::Vertical, 0),
         };
-        let scrolled = gtk4::ScrolledWindow::builder()
-            .vexpand(true)
-            .hexpand(true)
-            .child(view)
-            .build();
         parts.content.append(&parts.header(release));
         parts.content.append(search);
-        parts.content.append(&scrolled);
+        parts.content.append(&parts.scrolled);
         parts
             .content
             .append(&gtk4::Separator::new(gtk4::Orientation::Horizontal));

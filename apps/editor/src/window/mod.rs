@@ -50,6 +50,8 @@ pub struct DocWindow {
     zoom: Cell<f64>,
     zoom_css: gtk4::CssProvider,
     role: Cell<Role>,
+    /// Not ours; handed on as it came.
+    rest: overwinter::Rest,
     /// The place that was asked for, until it is reached.
     pending: RefCell<Option<place::Pending>>,
     hooks: Hooks,
@@ -110,6 +112,7 @@ impl DocWindow {
             zoom: Cell::new(1.0),
             zoom_css: gtk4::CssProvider::new(),
             role: Cell::new(role),
+            rest: document.rest.clone(),
             pending: RefCell::new(Some(place::Pending::of(document))),
             hooks: Hooks::default(),
         });
@@ -144,6 +147,7 @@ impl DocWindow {
             width: place.width,
             height: place.height,
             maximized: place.maximized,
+            rest: self.rest.clone(),
         }
     }
 
