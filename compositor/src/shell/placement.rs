@@ -1,4 +1,5 @@
-//! Where a new window goes: the place nearest the middle where it covers no other, else a cascade.
+//! Where a new window goes: the place where it covers least of the others, nearest the middle; when every such place is
+//! taken, a cascade.
 
 use smithay::utils::{Logical, Point, Rectangle, Size};
 
@@ -23,9 +24,12 @@ pub fn place(
     let inside = |at: &Point<i32, Logical>| {
         (area.loc.x..=right).contains(&at.x) && (area.loc.y..=bottom).contains(&at.y)
     };
-    let free = |at: &Point<i32, Logical>| {
+    let covered = |at: &Point<i32, Logical>| -> i64 {
         let rect = Rectangle::new(*at, size);
-        !others.iter().any(|other| other.overlaps(rect))
+        let common = others.iter().filter_map(|other| other.intersection(rect));
+        common
+            .map(|r| i64::from(r.size.w) * i64::from(r.size.h))
+            .sum()
     };
     let distance = |at: &Point<i32, Logical>| {
         let (dx, dy) = (i64::from(at.x - middle.x), i64::from(at.y - middle.y));
@@ -34,9 +38,17 @@ pub fn place(
     let ys = &ys;
     xs.iter()
         .flat_map(|x| ys.iter().map(move |y| Point::from((*x, *y))))
-        .filter(|at| inside(at) && free(at))
-        .min_by_key(distance)
+        .filter(|at| inside(at) && !taken(*at, others))
+        .min_by_key(|at| (covered(at), distance(at)))
         .unwrap_or_else(|| cascade(area, middle, others))
+}
+
+/// A window has its corner there, or so near that it would hide the new one's title bar.
+fn taken(at: Point<i32, Logical>, others: &[Rectangle<i32, Logical>]) -> bool {
+    let near = |o: &Rectangle<i32, Logical>| {
+        (o.loc.x - at.x).abs() < STEP / 2 && (o.loc.y - at.y).abs() < STEP / 2
+    };
+    others.iter().any(near)
 }
 
 /// From the middle down to the right until no window has its corner there; from the top left again at the edge.
@@ -45,15 +57,10 @@ fn cascade(
     middle: Point<i32, Logical>,
     others: &[Rectangle<i32, Logical>],
 ) -> Point<i32, Logical> {
-    let taken = |at: Point<i32, Logical>| {
-        others
-            .iter()
-            .any(|o| (o.loc.x - at.x).abs() < STEP / 2 && (o.loc.y - at.y).abs() < STEP / 2)
-    };
     let last = area.loc + area.size.to_point() - Point::from((4 * STEP, 4 * STEP));
     let mut at = middle;
     for _ in 0..=others.len() {
-        if !taken(at) {
+        if !taken(at, others) {
             return at;
         }
         at += Point::from((STEP, STEP));
