@@ -87,6 +87,8 @@ extern crate self as overwinter;
 
 pub mod bridge;
 pub mod cbor;
+#[cfg(feature = "gtk")]
+pub mod gtk;
 pub mod lens;
 pub mod session;
 pub mod value;

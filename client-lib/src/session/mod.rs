@@ -23,7 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub struct Builder {
 
 type NamesHook = dyn Fn(bool) -> Result<(), String>;
 
-pub(crate) struct Inner {
+struct Inner {
     worker: Worker,
     from_worker: mpsc::Receiver<ToUi>,
     wake: Wake,
@@ -162,11 +162,6 @@ impl Session {
         self.0.worker.flush(UI_WAIT);
     }
 
-    #[cfg(feature = "gtk")]
-    pub(crate) fn weak(&self) -> WeakSession {
-        WeakSession(Rc::downgrade(&self.0))
-    }
-
     /// Sets how well-known bus names are given up and taken back, replacing the builder's.
     #[cfg(feature = "gtk")]
     pub(crate) fn set_names(&self, names: impl Fn(bool) -> Result<(), String> + 'static) {
@@ -187,17 +182,6 @@ impl fmt::Debug for Session {
             .field("connected", &self.is_connected())
             .field("groups", &self.0.groups.borrow().len())
             .finish()
-    }
-}
-
-/// A session that is not kept alive by this.
-#[cfg(feature = "gtk")]
-pub(crate) struct WeakSession(Weak<Inner>);
-
-#[cfg(feature = "gtk")]
-impl WeakSession {
-    pub fn upgrade(&self) -> Option<Session> {
-        self.0.upgrade().map(Session)
     }
 }
 
@@ -229,6 +213,11 @@ impl Builder {
     pub fn bus(mut self, address: impl Into<String>) -> Self {
         self.bus = Some(address.into());
         self
+    }
+
+    #[cfg(feature = "gtk")]
+    pub(crate) fn has_names(&self) -> bool {
+        self.names.is_some()
     }
 
     #[cfg(feature = "gtk")]

@@ -8,7 +8,7 @@ use overwinter_proto::Reason;
 use super::Inner;
 use super::document::Decoded;
 use super::group::{Attached, Group, Standing};
-use super::worker::{Job, Outcome, ToUi};
+use super::worker::{Job, Outcome, ToUi, TrialCheck};
 
 /// A request of `org.overwinter.Client1`, checked for its sender.
 #[derive(Debug)]
@@ -236,7 +236,7 @@ impl Inner {
                 group.set_document(document.clone());
                 self.answer(op, Answered::ByWorker);
                 let captured = document.capture();
-                self.worker.send(Job::CheckTrial {
+                let check = TrialCheck {
                     op,
                     group: id,
                     copy,
@@ -244,7 +244,8 @@ impl Inner {
                     captured,
                     provenance,
                     loss,
-                });
+                };
+                self.worker.send(Job::CheckTrial(check));
             }
             Err(why) => {
                 self.drop_group(&group);

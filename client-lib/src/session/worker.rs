@@ -1,6 +1,6 @@
 //! The worker thread: everything that takes time, in one strict order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -47,15 +47,7 @@ pub(super) enum Job {
         revision: u64,
         title: String,
     },
-    CheckTrial {
-        op: u64,
-        group: String,
-        copy: u64,
-        revision: u64,
-        captured: Box<dyn Captured>,
-        provenance: Provenance,
-        loss: LossReport,
-    },
+    CheckTrial(TrialCheck),
     Say {
         op: u64,
         outcome: Outcome,
@@ -92,6 +84,17 @@ pub(super) struct SaveJob {
     pub origin: Option<Origin>,
     pub asked: Instant,
     pub deadline: Option<Duration>,
+}
+
+/// A trial copy that was built, to be compared with what it was built from.
+pub(super) struct TrialCheck {
+    pub op: u64,
+    pub group: String,
+    pub copy: u64,
+    pub revision: u64,
+    pub captured: Box<dyn Captured>,
+    pub provenance: Provenance,
+    pub loss: LossReport,
 }
 
 /// What came over the bus, from the session itself.
@@ -195,6 +198,7 @@ impl Worker {
                 wake,
                 timers: BTreeSet::new(),
                 saved: HashMap::new(),
+                restored: VecDeque::new(),
                 retries: RETRIES,
                 retry_at: None,
             };
@@ -242,6 +246,19 @@ struct Sent {
     bytes: Option<Vec<u8>>,
 }
 
+/// How a trial went, to be told again when asked again.
+struct RestoredAnswer {
+    op: u64,
+    group: String,
+    copy: u64,
+    revision: u64,
+    digest: [u8; 32],
+    loss: Vec<(String, String)>,
+}
+
+/// How many of those are kept: more than an instance ever restores at a time.
+const RESTORED_KEPT: usize = 64;
+
 struct Thread {
     info: AppInfo,
     bus: Option<Bus>,
@@ -250,6 +267,7 @@ struct Thread {
     wake: WakeHandle,
     timers: BTreeSet<(Instant, u64)>,
     saved: HashMap<String, Sent>,
+    restored: VecDeque<RestoredAnswer>,
     retries: u32,
     retry_at: Option<Instant>,
 }
@@ -387,25 +405,7 @@ impl Thread {
                 };
                 self.send_state(&group, sent);
             }
-            Job::CheckTrial {
-                op,
-                group,
-                copy,
-                revision,
-                captured,
-                provenance,
-                loss,
-            } => {
-                self.check_trial(
-                    op,
-                    group,
-                    copy,
-                    revision,
-                    captured.as_ref(),
-                    &provenance,
-                    &loss,
-                );
-            }
+            Job::CheckTrial(check) => self.check_trial(check),
             Job::Say {
                 op,
                 outcome,
@@ -625,48 +625,73 @@ impl Thread {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the fields of one job")]
-    fn check_trial(
-        &mut self,
-        op: u64,
-        group: String,
-        copy: u64,
-        revision: u64,
-        captured: &dyn Captured,
-        provenance: &Provenance,
-        loss: &LossReport,
-    ) {
+    fn check_trial(&mut self, check: TrialCheck) {
+        let TrialCheck {
+            op,
+            group,
+            copy,
+            revision,
+            captured,
+            provenance,
+            loss,
+        } = check;
         let digests = provenance
             .digest()
-            .and_then(|was| Ok((was, captured.digest_after(provenance)?)));
-        match digests {
-            Ok((was, is)) => {
-                let told: Vec<(String, String)> = loss
-                    .iter()
-                    .map(|loss| (loss.path.clone(), loss.reason.to_string()))
-                    .collect();
-                self.inform(
-                    "Restored",
-                    &(op, group.as_str(), copy, revision, is.as_slice(), told),
-                );
-                let sent = Sent {
+            .and_then(|was| Ok((was, captured.digest_after(&provenance)?)));
+        let (was, digest) = match digests {
+            Ok(digests) => digests,
+            Err(e) => {
+                return self.say(
                     op,
-                    lease: 0,
-                    revision,
-                    title: String::new(),
-                    digest: was,
-                    bytes: None,
-                };
-                self.saved.insert(group, sent);
+                    &Outcome::Failed {
+                        group,
+                        why: e.to_string(),
+                    },
+                );
             }
-            Err(e) => self.say(
-                op,
-                &Outcome::Failed {
-                    group,
-                    why: e.to_string(),
-                },
-            ),
+        };
+        // Until it is saved again, the state that is stored is the one it came from.
+        let sent = Sent {
+            op: 0,
+            lease: 0,
+            revision,
+            title: String::new(),
+            digest: was,
+            bytes: None,
+        };
+        self.saved.insert(group.clone(), sent);
+        let loss = loss
+            .iter()
+            .map(|loss| (loss.path.clone(), loss.reason.to_string()))
+            .collect();
+        let answer = RestoredAnswer {
+            op,
+            group,
+            copy,
+            revision,
+            digest,
+            loss,
+        };
+        self.say_restored(&answer);
+        self.restored.push_back(answer);
+        if self.restored.len() > RESTORED_KEPT {
+            self.restored.pop_front();
         }
+    }
+
+    fn say_restored(&self, answer: &RestoredAnswer) {
+        let RestoredAnswer {
+            op,
+            group,
+            copy,
+            revision,
+            digest,
+            loss,
+        } = answer;
+        self.inform(
+            "Restored",
+            &(op, group, copy, revision, digest.as_slice(), loss),
+        );
     }
 
     fn say(&self, op: u64, outcome: &Outcome) {
@@ -687,6 +712,9 @@ impl Thread {
     }
 
     fn say_again(&mut self, op: u64, group: &str) {
+        if let Some(answer) = self.restored.iter().find(|answer| answer.op == op) {
+            return self.say_restored(answer);
+        }
         if let Some(sent) = self.saved.get(group).filter(|sent| sent.op == op) {
             let sent = Sent {
                 title: sent.title.clone(),

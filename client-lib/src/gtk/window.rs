@@ -1,0 +1,123 @@
+//! A GtkWindow as a window of a group.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gdk4_wayland::prelude::*;
+use gtk4::glib;
+use gtk4::prelude::*;
+
+use super::protocol::overwinter_window_v1::OverwinterWindowV1;
+use super::wayland::{Link, link};
+use crate::session::Group;
+
+/// A GtkWindow that is tied to a group. Clones are the same tie; dropping it does not untie.
+#[derive(Clone)]
+pub struct Window(Rc<Tie>);
+
+struct Tie {
+    window: glib::WeakRef<gtk4::Window>,
+    group: Group,
+    name: String,
+    bound: RefCell<Option<(Rc<Link>, OverwinterWindowV1)>>,
+}
+
+/// Ties `window` to `group` under the app's own `name` for it ("main", "inspector"). To be called before the window is
+/// presented: a surface is bound before its first picture.
+pub fn bind(window: &impl IsA<gtk4::Window>, group: &Group, name: &str) -> Window {
+    let window: &gtk4::Window = window.as_ref();
+    let tie = Rc::new(Tie {
+        window: window.downgrade(),
+        group: group.clone(),
+        name: name.to_owned(),
+        bound: RefCell::default(),
+    });
+    let on_realize = tie.clone();
+    window.connect_realize(move |_| on_realize.bind());
+    let on_unrealize = tie.clone();
+    window.connect_unrealize(move |_| on_unrealize.unbind());
+    if window.is_realized() {
+        tie.bind();
+    }
+    Window(tie)
+}
+
+impl Window {
+    /// The window shows its real content from its next picture on, which replaces the ghost in that very frame.
+    ///
+    /// May be called before the window is mapped. What is set later (a scroll position that needs a layout) is not
+    /// waited for: call this once it is set.
+    pub fn ready(&self) {
+        let Some(window) = self.0.window.upgrade() else {
+            return;
+        };
+        if window.is_mapped() {
+            self.0.ready_with_next_frame(&window);
+            return;
+        }
+        let tie = self.0.clone();
+        let handler = Rc::new(RefCell::new(None));
+        let own = handler.clone();
+        *handler.borrow_mut() = Some(window.connect_map(move |window| {
+            if let Some(handler) = own.take() {
+                window.disconnect(handler);
+                tie.ready_with_next_frame(window);
+            }
+        }));
+    }
+
+    /// Whether the window was given to the compositor as one of the group's.
+    pub fn is_bound(&self) -> bool {
+        self.0.bound.borrow().is_some()
+    }
+}
+
+impl Tie {
+    fn bind(&self) {
+        let Some(window) = self.window.upgrade() else {
+            return;
+        };
+        let Some(link) = link(&WidgetExt::display(&window)) else {
+            return;
+        };
+        let surface = window
+            .surface()
+            .and_then(|surface| surface.downcast::<gdk4_wayland::WaylandSurface>().ok());
+        let Some(surface) = surface.and_then(|surface| surface.wl_surface()) else {
+            return;
+        };
+        let Some(cookie) = self.group.cookie() else {
+            return;
+        };
+        let bound = link.get_window(&surface, cookie, self.name.clone());
+        *self.bound.borrow_mut() = bound.map(|bound| (link, bound));
+    }
+
+    fn unbind(&self) {
+        if let Some((link, bound)) = self.bound.take() {
+            bound.destroy();
+            link.flush();
+        }
+    }
+
+    /// `ready` belongs to the next commit, and the next commit must have the new picture: so it is sent in the layout phase
+    /// of a frame that is drawn for certain, on the same connection and just before GTK commits.
+    fn ready_with_next_frame(self: &Rc<Self>, window: &gtk4::Window) {
+        let Some(clock) = window.frame_clock() else {
+            return;
+        };
+        let tie = self.clone();
+        let handler = Rc::new(RefCell::new(None));
+        let own = handler.clone();
+        *handler.borrow_mut() = Some(clock.connect_layout(move |clock| {
+            if let Some(handler) = own.take() {
+                clock.disconnect(handler);
+                if let Some((_, bound)) = &*tie.bound.borrow() {
+                    bound.ready();
+                }
+            }
+        }));
+        window.queue_draw();
+        clock.request_phase(gtk4::gdk::FrameClockPhase::LAYOUT);
+    }
+}
