@@ -1,6 +1,6 @@
 //! The application: its windows, files that are handed to it, quitting.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::process::ExitCode;
 use std::rc::{Rc, Weak};
 
@@ -8,10 +8,12 @@ use gtk4::prelude::*;
 use gtk4::{gio, glib};
 use libadwaita as adw;
 use libadwaita::prelude::*;
+use overwinter::Reason;
 
 use crate::document::Document;
 use crate::files;
 use crate::release::Release;
+use crate::session;
 use crate::state::Saved;
 use crate::window::{DocWindow, Role};
 
@@ -25,8 +27,12 @@ pub struct App {
     /// Which release this is.
     pub release: &'static Release,
     windows: RefCell<Vec<Rc<DocWindow>>>,
-    opened: RefCell<Option<Rc<dyn Fn(&Rc<DocWindow>)>>>,
+    opened: RefCell<Option<Opened>>,
+    /// Whether the user started this process; otherwise the session did, and restored windows follow.
+    launched: Cell<bool>,
 }
+
+type Opened = Rc<dyn Fn(&Rc<DocWindow>)>;
 
 /// Runs the editor. `D` is how this release writes its state.
 pub fn main<D: Saved>(release: &'static Release) -> ExitCode {
@@ -46,6 +52,14 @@ pub fn main<D: Saved>(release: &'static Release) -> ExitCode {
         .init();
     choose_renderer();
     let app = App::new(release);
+    let weak = Rc::downgrade(&app);
+    // In startup, which only the first process runs: a later one hands its files over and ends.
+    app.gtk.connect_startup(move |_| {
+        with(&weak, |app| {
+            app.launched
+                .set(session::connect::<D>(app) == Reason::Launch)
+        });
+    });
     let code = app.gtk.run();
     ExitCode::from(code.get())
 }
@@ -75,6 +89,7 @@ impl App {
             release,
             windows: RefCell::default(),
             opened: RefCell::default(),
+            launched: Cell::new(true),
         });
         app.connect();
         app
@@ -173,7 +188,12 @@ impl App {
     }
 
     /// Started without files, or started again: an empty window, or the one that is there.
+    ///
+    /// The first activation of a process that the session started is not the user's.
     fn activate(self: &Rc<Self>) {
+        if !self.launched.replace(true) {
+            return;
+        }
         match self.current() {
             Some(window) => window.window.present(),
             None => drop(self.open_document(&Document::default())),

@@ -19,5 +19,6 @@ pub mod files;
 pub mod history;
 pub mod release;
 pub mod search;
+pub mod session;
 pub mod state;
 pub mod window;

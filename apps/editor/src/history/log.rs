@@ -217,14 +217,16 @@ impl Log {
                     change
                         .apply(&mut text)
                         .ok_or(misfit("insertion beyond the end"))?;
-                    (undone.clear(), steps.clear());
+                    undone.clear();
+                    steps.clear();
                     done.push(change);
                 }
                 Entry::Delete { at, len, .. } => {
                     let taken = text
                         .delete(at as usize, len as usize)
                         .ok_or(misfit("deletion beyond the end"))?;
-                    (undone.clear(), steps.clear());
+                    undone.clear();
+                    steps.clear();
                     done.push(Change {
                         inserted: false,
                         at: at as usize,
