@@ -140,6 +140,7 @@ impl Overwinter {
         }
         self.activate_keymap(&present_keymap);
         self.impose_modifiers(present_modifiers);
+        self.tell_modifiers();
         self.keyboard_refocus();
     }
 }

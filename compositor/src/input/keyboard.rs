@@ -169,9 +169,16 @@ impl Overwinter {
         let Some(keyboard) = self.seat.get_keyboard() else {
             return;
         };
-        if keyboard.set_modifier_state(modifiers) == 0 {
-            return;
+        if keyboard.set_modifier_state(modifiers) != 0 {
+            self.tell_modifiers();
         }
+    }
+
+    /// Tells the focused client what the modifiers are.
+    pub(super) fn tell_modifiers(&mut self) {
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
         let now = keyboard.modifier_state();
         if let Some(focus) = keyboard.current_focus() {
             let seat = self.seat.clone();

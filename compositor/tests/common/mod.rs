@@ -314,6 +314,7 @@ impl Client {
             surface: surface.clone(),
             xdg,
             toplevel,
+            acked: Default::default(),
         }
     }
 
@@ -392,6 +393,7 @@ pub struct Window {
     pub surface: wl_surface::WlSurface,
     pub xdg: xdg_surface::XdgSurface,
     pub toplevel: xdg_toplevel::XdgToplevel,
+    acked: std::cell::Cell<u32>,
 }
 
 impl Window {
@@ -402,7 +404,9 @@ impl Window {
     /// Acknowledges the last configure and shows a buffer of one colour.
     pub fn draw(&self, client: &Client, width: i32, height: i32, xrgb: u32) {
         let heard = client.heard(self);
-        self.xdg.ack_configure(heard.serial);
+        if heard.serial != self.acked.replace(heard.serial) {
+            self.xdg.ack_configure(heard.serial);
+        }
         let (buffer, _) = client.buffer(width, height, xrgb);
         self.surface.attach(Some(&buffer), 0, 0);
         self.surface.damage_buffer(0, 0, width, height);

@@ -1,0 +1,677 @@
+//! Groups that sleep, wake and migrate, as the screen and the keyboard see it. The heart's part is played by the test.
+
+mod common;
+
+use common::{Client, Fixture, Key, Window, click, open, tap};
+use overwinter_compositor::shell::Grant;
+use overwinter_session::ids::{CopyId, GroupId, OpId};
+use overwinter_session::{Event, ShellEffect};
+use wayland_client::Proxy;
+
+const RED: u32 = 0xcc2020;
+const BLUE: u32 = 0x2020cc;
+const GREEN: u32 = 0x20cc20;
+const GROUP: GroupId = GroupId(0x1234 << 96);
+/// evdev
+const A: u32 = 30;
+const B: u32 = 48;
+const SHIFT: u32 = 42;
+
+fn grant(fixture: &mut Fixture, cookie: &str, copy: u64, trial: bool) {
+    let pid = std::process::id() as i32;
+    fixture.server.shell.grant(
+        cookie.into(),
+        Grant {
+            group: GROUP,
+            copy: CopyId(copy),
+            pid,
+            trial,
+        },
+    );
+}
+
+/// A bound window, not yet committed.
+fn bound(
+    fixture: &mut Fixture,
+    client: &mut Client,
+    cookie: &str,
+    name: &str,
+) -> (Window, common::ow::overwinter_window_v1::OverwinterWindowV1) {
+    let surface = client.surface();
+    let object =
+        client
+            .overwinter
+            .get_window(&surface, cookie.into(), name.into(), &client.qh(), ());
+    let window = client.toplevel(&surface, None);
+    fixture.roundtrip(client);
+    (window, object)
+}
+
+/// A group of one window, live on screen.
+fn live(fixture: &mut Fixture, client: &mut Client, color: u32) -> Window {
+    grant(fixture, "first", 1, false);
+    let (window, _) = bound(fixture, client, "first", "main");
+    assert_eq!(client.data.bound, [GROUP.to_string()]);
+    window.open(fixture, client, 400, 300, color);
+    window
+}
+
+fn events(fixture: &mut Fixture) -> Vec<Event> {
+    fixture.server.events.drain(..).collect()
+}
+
+/// Puts the group to sleep: its window is gone, its ghost stands.
+fn sleep(fixture: &mut Fixture, client: &mut Client, window: &Window) {
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(1),
+        hold: false,
+    });
+    fixture.roundtrip(client);
+    fixture
+        .server
+        .apply(ShellEffect::ShowGhost { group: GROUP });
+    window.close();
+    fixture.roundtrip(client);
+    events(fixture);
+    client.data.keys.clear();
+}
+
+#[test]
+fn a_ghost_has_the_very_pixels_of_its_window() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let other = open(&mut fixture, &mut client, 200, 200, GREEN);
+    let window = live(&mut fixture, &mut client, RED);
+    let before = fixture.screenshot(&mut client);
+    sleep(&mut fixture, &mut client, &window);
+    let after = fixture.screenshot(&mut client);
+    assert_eq!(before.part(0, 0, 1280, 800), after.part(0, 0, 1280, 800));
+    assert!(!client.heard(&other).closed);
+}
+
+#[test]
+fn a_translucent_window_with_shadow_keeps_its_pixels() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    open(&mut fixture, &mut client, 600, 500, GREEN);
+    grant(&mut fixture, "first", 1, false);
+    let (window, _) = bound(&mut fixture, &mut client, "first", "main");
+    // A margin of 20 that the window geometry leaves out.
+    window.xdg.set_window_geometry(20, 20, 360, 260);
+    window.open(&mut fixture, &mut client, 400, 300, RED);
+    let before = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
+    let captured = fixture.server.capture(GROUP);
+    let [only] = &captured[..] else {
+        panic!("{} windows", captured.len())
+    };
+    let picture = only.picture.as_ref().unwrap();
+    assert_eq!(
+        (picture.width, picture.height, picture.scale_120),
+        (400, 300, 120)
+    );
+    assert_eq!((picture.geometry_x, picture.geometry_y), (20, 20));
+    assert_eq!(
+        (only.place.width, only.place.height, only.name.as_str()),
+        (360, 260, "main")
+    );
+    assert!(only.place.focused && picture.is_whole());
+    sleep(&mut fixture, &mut client, &window);
+    assert_eq!(
+        before,
+        fixture.screenshot(&mut client).part(0, 0, 1280, 800)
+    );
+    let again = fixture.server.capture(GROUP);
+    assert_eq!(again[0].picture, captured[0].picture);
+    assert_eq!(again[0].place, captured[0].place);
+}
+
+#[test]
+fn a_fence_follows_the_leave_and_is_answered_by_the_client() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let other = open(&mut fixture, &mut client, 200, 200, GREEN);
+    let window = live(&mut fixture, &mut client, RED);
+    client.data.keys.clear();
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(7),
+        hold: false,
+    });
+    fixture.roundtrip(&mut client);
+    assert!(
+        events(&mut fixture).is_empty(),
+        "answered before the client did"
+    );
+    let leave = client
+        .data
+        .keys
+        .iter()
+        .position(|k| *k == Key::Leave(window.id()))
+        .unwrap();
+    let fence = client
+        .data
+        .keys
+        .iter()
+        .position(|k| matches!(k, Key::Fence(_)))
+        .unwrap();
+    assert!(leave < fence);
+    assert!(
+        client.data.keys.contains(&Key::Enter(other.id())),
+        "the focus goes on"
+    );
+    let Key::Fence(serial) = client.data.keys[fence] else {
+        unreachable!()
+    };
+    client.overwinter.fence_done(serial.wrapping_add(1));
+    fixture.roundtrip(&mut client);
+    assert!(
+        events(&mut fixture).is_empty(),
+        "a wrong serial answered it"
+    );
+    client.overwinter.fence_done(serial);
+    fixture.roundtrip(&mut client);
+    assert_eq!(
+        events(&mut fixture),
+        [Event::FenceDone {
+            group: GROUP,
+            op: OpId(7)
+        }]
+    );
+}
+
+#[test]
+fn a_fence_that_nobody_answers_ends() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    live(&mut fixture, &mut client, RED);
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(7),
+        hold: false,
+    });
+    fixture.wait(&mut client, "the fence's end", |_, s| !s.events.is_empty());
+    // A group without windows is answered at once.
+    fixture.server.events.clear();
+    fixture.server.apply(ShellEffect::Fence {
+        group: GroupId(9),
+        op: OpId(8),
+        hold: true,
+    });
+    assert_eq!(
+        events(&mut fixture),
+        [Event::FenceDone {
+            group: GroupId(9),
+            op: OpId(8)
+        }]
+    );
+}
+
+#[test]
+fn a_click_on_a_ghost_wakes_it_and_the_window_takes_its_place() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let covering = open(&mut fixture, &mut client, 300, 200, GREEN);
+    let shot = fixture.screenshot(&mut client);
+    let place = fixture.server.capture(GROUP)[0].place;
+    sleep(&mut fixture, &mut client, &window);
+    let pointer = client.virtual_pointer();
+    client.data.clicks.clear();
+    click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
+    fixture.roundtrip(&mut client);
+    assert_eq!(events(&mut fixture), [Event::GhostTouched { group: GROUP }]);
+    assert!(
+        client.data.clicks.is_empty(),
+        "the waking click reached a client"
+    );
+    assert!(client.data.keys.contains(&Key::Leave(covering.id())));
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    // The trial: configured like the ghost, drawn, but hidden until it is adopted and ready.
+    grant(&mut fixture, "again", 2, true);
+    let (trial, object) = bound(&mut fixture, &mut client, "again", "main");
+    trial.surface.commit();
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.heard(&trial).size, (place.width, place.height));
+    trial.draw(&client, 400, 300, BLUE);
+    let id = trial.id();
+    fixture.wait(
+        &mut client,
+        "frame callbacks of a hidden restoring window",
+        |c, _| c.data.heard[&id].frames == 1,
+    );
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), RED);
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    fixture.roundtrip(&mut client);
+    assert_eq!(
+        fixture.screenshot(&mut client).at(place.x, place.y),
+        RED,
+        "shown before it was ready"
+    );
+    object.ready();
+    fixture.roundtrip(&mut client);
+    assert_eq!(
+        fixture.screenshot(&mut client).at(place.x, place.y),
+        RED,
+        "ready is double-buffered"
+    );
+    assert!(events(&mut fixture).is_empty());
+    trial.draw(&client, 400, 300, BLUE);
+    fixture.roundtrip(&mut client);
+    assert_eq!(events(&mut fixture), [Event::Shown { group: GROUP }]);
+    assert_eq!(client.data.keys.last(), Some(&Key::Modifiers(0)));
+    assert!(client.data.keys.contains(&Key::Enter(trial.id())));
+    let after = fixture.screenshot(&mut client);
+    for (x, y) in [(place.x, place.y), (place.x + 399, place.y + 299)] {
+        assert_eq!(after.at(x, y), BLUE);
+    }
+    assert_eq!(
+        after.at(place.x - 1, place.y - 1),
+        shot.at(place.x - 1, place.y - 1)
+    );
+}
+
+#[test]
+fn no_frame_between_click_and_swap_lacks_the_picture() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let place = fixture.server.capture(GROUP)[0].place;
+    sleep(&mut fixture, &mut client, &window);
+    let pointer = client.virtual_pointer();
+    click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
+    fixture.roundtrip(&mut client);
+    let mut seen = vec![fixture.screenshot(&mut client).at(place.x + 9, place.y + 9)];
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    grant(&mut fixture, "again", 2, true);
+    let (trial, object) = bound(&mut fixture, &mut client, "again", "main");
+    trial.surface.commit();
+    seen.push(fixture.screenshot(&mut client).at(place.x + 9, place.y + 9));
+    object.ready();
+    trial.draw(&client, 400, 300, BLUE);
+    seen.push(fixture.screenshot(&mut client).at(place.x + 9, place.y + 9));
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    seen.push(fixture.screenshot(&mut client).at(place.x + 9, place.y + 9));
+    assert_eq!(seen, [RED, RED, RED, BLUE]);
+}
+
+#[test]
+fn keys_typed_at_a_ghost_arrive_in_order_after_the_focus() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let place = fixture.server.capture(GROUP)[0].place;
+    sleep(&mut fixture, &mut client, &window);
+    let (pointer, keyboard) = (client.virtual_pointer(), client.us_keyboard());
+    click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
+    tap(&keyboard, A);
+    keyboard.key(0, SHIFT, 1);
+    tap(&keyboard, B);
+    keyboard.key(0, SHIFT, 0);
+    // Still down at the swap.
+    keyboard.key(0, A, 1);
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "");
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    grant(&mut fixture, "again", 2, true);
+    let (trial, object) = bound(&mut fixture, &mut client, "again", "main");
+    trial.surface.commit();
+    fixture.roundtrip(&mut client);
+    object.ready();
+    trial.draw(&client, 400, 300, BLUE);
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    client.data.keys.clear();
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "aBa");
+    let first = client
+        .data
+        .keys
+        .iter()
+        .find(|k| !matches!(k, Key::Modifiers(_)));
+    assert_eq!(first, Some(&Key::Enter(trial.id())));
+    let taps: Vec<_> = client
+        .data
+        .keys
+        .iter()
+        .filter(|k| matches!(k, Key::Press(_) | Key::Release(_)))
+        .cloned()
+        .collect();
+    use Key::{Press, Release};
+    assert_eq!(
+        taps,
+        [
+            Press(A),
+            Release(A),
+            Press(SHIFT),
+            Press(B),
+            Release(B),
+            Release(SHIFT),
+            Press(A)
+        ]
+    );
+    assert_eq!(client.data.keys.last(), Some(&Key::Modifiers(0)));
+    keyboard.key(0, A, 0);
+    tap(&keyboard, B);
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "aBab");
+    assert!(client.data.keys.contains(&Release(A)));
+}
+
+#[test]
+fn a_failed_wake_discards_the_keys() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let other = open(&mut fixture, &mut client, 200, 200, GREEN);
+    let window = live(&mut fixture, &mut client, RED);
+    let place = fixture.server.capture(GROUP)[0].place;
+    sleep(&mut fixture, &mut client, &window);
+    let (pointer, keyboard) = (client.virtual_pointer(), client.us_keyboard());
+    click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
+    tap(&keyboard, A);
+    fixture.roundtrip(&mut client);
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    fixture
+        .server
+        .apply(ShellEffect::WakeFailed { group: GROUP });
+    events(&mut fixture);
+    let at = fixture.server.shell.stack().iter().find_map(|i| match i {
+        overwinter_compositor::shell::Item::Window(_) => fixture.server.shell.rect_of(*i),
+        overwinter_compositor::shell::Item::Ghost(_) => None,
+    });
+    let at = at.unwrap();
+    click(&pointer, at.loc.x as u32 + 1, at.loc.y as u32 + 1);
+    tap(&keyboard, B);
+    fixture.roundtrip(&mut client);
+    assert_eq!(
+        client.data.text, "b",
+        "keys of the failed wake went elsewhere"
+    );
+    assert!(client.data.keys.contains(&Key::Enter(other.id())));
+    // It can be tried again.
+    click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
+    fixture.roundtrip(&mut client);
+    assert_eq!(events(&mut fixture), [Event::GhostTouched { group: GROUP }]);
+}
+
+#[test]
+fn a_migration_holds_keys_and_swaps_without_a_blank_frame() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let place = fixture.server.capture(GROUP)[0].place;
+    let keyboard = client.us_keyboard();
+    tap(&keyboard, A);
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "a");
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(3),
+        hold: true,
+    });
+    tap(&keyboard, B);
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "a");
+    // The new version's trial is configured like the window that is still there.
+    grant(&mut fixture, "new", 2, true);
+    let (trial, object) = bound(&mut fixture, &mut client, "new", "main");
+    trial.surface.commit();
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.heard(&trial).size, (place.width, place.height));
+    object.ready();
+    trial.draw(&client, 400, 300, BLUE);
+    fixture.roundtrip(&mut client);
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), RED);
+    fixture
+        .server
+        .apply(ShellEffect::ShowGhost { group: GROUP });
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), RED);
+    events(&mut fixture);
+    tap(&keyboard, A);
+    fixture.roundtrip(&mut client);
+    assert!(events(&mut fixture).is_empty(), "a held group was touched");
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    fixture.roundtrip(&mut client);
+    assert_eq!(events(&mut fixture), [Event::Shown { group: GROUP }]);
+    assert_eq!(client.data.text, "aba");
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), BLUE);
+    // Undo within the same instances: the retired copy's own windows come back at once.
+    fixture
+        .server
+        .apply(ShellEffect::ShowGhost { group: GROUP });
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(1),
+    });
+    assert_eq!(events(&mut fixture), [Event::Shown { group: GROUP }]);
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), RED);
+    assert!(!client.heard(&window).closed);
+}
+
+#[test]
+fn a_cancelled_sleep_gives_the_windows_and_the_keys_back() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let place = fixture.server.capture(GROUP)[0].place;
+    let keyboard = client.us_keyboard();
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(3),
+        hold: true,
+    });
+    fixture
+        .server
+        .apply(ShellEffect::ShowGhost { group: GROUP });
+    tap(&keyboard, A);
+    fixture.roundtrip(&mut client);
+    client.data.keys.clear();
+    fixture
+        .server
+        .apply(ShellEffect::DropGhost { group: GROUP });
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "a");
+    assert_eq!(client.data.keys.first(), Some(&Key::Enter(window.id())));
+    window.draw(&client, 400, 300, BLUE);
+    fixture.roundtrip(&mut client);
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), BLUE);
+}
+
+#[test]
+fn stacking_survives_sleep_and_wake() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    // Larger than half the output, so that they overlap wherever they are put.
+    grant(&mut fixture, "first", 1, false);
+    let (lower, _) = bound(&mut fixture, &mut client, "first", "main");
+    lower.open(&mut fixture, &mut client, 900, 700, RED);
+    open(&mut fixture, &mut client, 900, 700, GREEN);
+    let before = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
+    sleep(&mut fixture, &mut client, &lower);
+    assert_eq!(
+        before,
+        fixture.screenshot(&mut client).part(0, 0, 1280, 800)
+    );
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    grant(&mut fixture, "again", 2, true);
+    let (trial, object) = bound(&mut fixture, &mut client, "again", "main");
+    trial.surface.commit();
+    fixture.roundtrip(&mut client);
+    object.ready();
+    trial.draw(&client, 900, 700, RED);
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    fixture.roundtrip(&mut client);
+    assert_eq!(events(&mut fixture), [Event::Shown { group: GROUP }]);
+    assert_eq!(
+        before,
+        fixture.screenshot(&mut client).part(0, 0, 1280, 800)
+    );
+    assert!(
+        !client.data.keys.contains(&Key::Enter(trial.id())),
+        "a wake that nobody touched stole the focus"
+    );
+}
+
+#[test]
+fn a_ghost_from_the_store_stands_where_the_snapshot_says() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    live(&mut fixture, &mut client, RED);
+    let mut snapshot = fixture.server.capture(GROUP);
+    snapshot[0].place.x = 20;
+    snapshot[0].place.y = 30;
+    let other = GroupId(77);
+    fixture.server.apply(ShellEffect::PlaceGhost {
+        group: other,
+        generation: overwinter_session::ids::Generation(4),
+    });
+    let wanted = fixture.server.shell.take_wanted_pictures();
+    assert_eq!(wanted, [(other, overwinter_session::ids::Generation(4))]);
+    fixture.server.place_ghost(other, &snapshot);
+    let shot = fixture.screenshot(&mut client);
+    assert_eq!((shot.at(20, 30), shot.at(419, 329)), (RED, RED));
+    assert_ne!(shot.at(19, 29), RED);
+    // A picture that is not what it says does no harm.
+    let mut broken = snapshot.clone();
+    broken[0].picture.as_mut().unwrap().argb.truncate(17);
+    broken[0].place.above = u32::MAX;
+    fixture.server.place_ghost(GroupId(78), &broken);
+    fixture.screenshot(&mut client);
+    fixture.server.apply(ShellEffect::Forget { group: other });
+    fixture
+        .server
+        .apply(ShellEffect::Forget { group: GroupId(78) });
+    assert_ne!(fixture.screenshot(&mut client).at(20, 30), RED);
+}
+
+#[test]
+fn cookies_are_good_once_and_for_one_process() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    fixture.server.shell.grant(
+        "theirs".into(),
+        Grant {
+            group: GROUP,
+            copy: CopyId(1),
+            pid: 1,
+            trial: false,
+        },
+    );
+    grant(&mut fixture, "ours", 1, false);
+    for cookie in ["unknown", "theirs", "ours", "ours"] {
+        bound(&mut fixture, &mut client, cookie, "main");
+    }
+    assert_eq!(
+        (client.data.bound.len(), client.data.refused.len()),
+        (1, 3),
+        "{:?}",
+        client.data.refused
+    );
+}
+
+#[test]
+fn a_second_binding_of_a_surface_is_a_protocol_error() {
+    let mut fixture = Fixture::new();
+    let client = fixture.client();
+    let mut watcher = fixture.client();
+    grant(&mut fixture, "one", 1, false);
+    grant(&mut fixture, "two", 1, false);
+    let surface = client.surface();
+    client
+        .overwinter
+        .get_window(&surface, "one".into(), "main".into(), &client.qh(), ());
+    client
+        .overwinter
+        .get_window(&surface, "two".into(), "main".into(), &client.qh(), ());
+    client.connection.flush().unwrap();
+    let connection = client.connection.clone();
+    fixture.wait(&mut watcher, "the error", |_, _| {
+        if let Some(guard) = connection.prepare_read() {
+            let _ = guard.read();
+        }
+        connection.protocol_error().is_some()
+    });
+    assert_eq!(
+        connection.protocol_error().unwrap().object_interface,
+        "overwinter_manager_v1"
+    );
+}
+
+#[test]
+fn a_question_of_a_restoring_client_is_shown_after_a_while() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    grant(&mut fixture, "trial", 2, true);
+    let question = client.toplevel(&client.surface(), None);
+    question.surface.commit();
+    fixture.roundtrip(&mut client);
+    question.draw(&client, 200, 100, BLUE);
+    fixture.roundtrip(&mut client);
+    assert!(fixture.server.shell.stack().is_empty(), "shown at once");
+    fixture.wait(&mut client, "the question", |_, s| {
+        !s.shell.stack().is_empty()
+    });
+    assert!(
+        client
+            .data
+            .keys
+            .contains(&Key::Enter(question.surface.id().protocol_id()))
+    );
+}
+
+#[test]
+fn an_adopted_window_that_never_says_ready_is_shown_in_the_end() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    sleep(&mut fixture, &mut client, &window);
+    grant(&mut fixture, "again", 2, true);
+    let (trial, _) = bound(&mut fixture, &mut client, "again", "main");
+    trial.surface.commit();
+    fixture.roundtrip(&mut client);
+    trial.draw(&client, 400, 300, BLUE);
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    fixture.roundtrip(&mut client);
+    assert!(events(&mut fixture).is_empty());
+    fixture.wait(&mut client, "the window", |_, s| {
+        s.events.contains(&Event::Shown { group: GROUP })
+    });
+}
+
+#[test]
+fn effects_for_unknown_groups_change_nothing() {
+    let mut fixture = Fixture::new();
+    let group = GroupId(5);
+    for effect in [
+        ShellEffect::ShowGhost { group },
+        ShellEffect::DropGhost { group },
+        ShellEffect::Waking { group },
+        ShellEffect::WakeFailed { group },
+        ShellEffect::Forget { group },
+    ] {
+        fixture.server.apply(effect);
+    }
+    assert!(events(&mut fixture).is_empty());
+    fixture.server.apply(ShellEffect::Swap {
+        group,
+        copy: CopyId(1),
+    });
+    assert_eq!(events(&mut fixture), [Event::Shown { group }]);
+}
