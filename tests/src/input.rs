@@ -240,6 +240,15 @@ impl Hands {
         self.settle()
     }
 
+    /// Says which modifiers are down, for keys that are held by [`Hands::hold`].
+    ///
+    /// # Errors
+    /// See [`Hands::point`].
+    pub fn set_modifiers(&mut self, modifiers: u32) -> Result<()> {
+        self.keyboard.modifiers(modifiers, 0, 0, 0);
+        self.settle()
+    }
+
     /// Types text of letters, digits, blanks and the common signs of a US keyboard; `\n` is Enter.
     ///
     /// # Errors

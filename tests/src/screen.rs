@@ -82,6 +82,22 @@ impl Picture {
         })
     }
 
+    /// From rows of four bytes a pixel, of which `order` names those for red, green and blue.
+    pub(crate) fn from_rows<'a>(
+        width: u32,
+        height: u32,
+        row: impl Fn(u32) -> &'a [u8],
+        order: [usize; 3],
+    ) -> Self {
+        let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+        for y in 0..height {
+            for pixel in row(y).chunks_exact(4).take(width as usize) {
+                rgb.extend(order.map(|channel| pixel[channel]));
+            }
+        }
+        Picture { width, height, rgb }
+    }
+
     /// Writes it as PNG.
     ///
     /// # Errors
@@ -149,6 +165,25 @@ impl Picture {
         let (count, around) = self.difference(other, rect);
         ensure!(count == 0, "{count} pixels differ, within {around:?}");
         Ok(())
+    }
+
+    /// The smallest rectangle around all pixels of this colour.
+    pub fn around(&self, colour: [u8; 3]) -> Option<Rect> {
+        let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
+        for (index, pixel) in self.rgb.chunks_exact(3).enumerate() {
+            if *pixel == colour {
+                let index = u32::try_from(index).unwrap_or(0);
+                let (x, y) = (index % self.width, index / self.width);
+                (left, top) = (left.min(x), top.min(y));
+                (right, bottom) = (right.max(x), bottom.max(y));
+            }
+        }
+        (left <= right).then(|| Rect {
+            x: left,
+            y: top,
+            width: right - left + 1,
+            height: bottom - top + 1,
+        })
     }
 
     /// How many different colours there are within `rect`; one means that nothing is drawn there.

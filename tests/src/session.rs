@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -170,35 +170,26 @@ impl Session {
     /// # Errors
     /// When it cannot be started.
     pub fn overwinter(&self, arguments: &[&str]) -> Result<Said> {
-        let output = self
-            .command(programs().join("overwinter"))
-            .args(arguments)
-            .output()
-            .context("starting overwinter")?;
-        Ok(Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        let mut command = self.command(programs().join("overwinter"));
+        command.args(arguments);
+        finish(&mut command, Duration::from_secs(120)).context("overwinter")
     }
 
     /// Runs a helper program to its end and gives its standard output.
     ///
     /// # Errors
-    /// When it fails, with what it said.
+    /// When it fails, with what it said, or does not end.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
-        let output = self
-            .command(program)
-            .args(arguments)
-            .output()
-            .with_context(|| format!("starting {program}"))?;
+        let mut command = self.command(program);
+        command.args(arguments);
+        let said = finish(&mut command, wait::PATIENCE).with_context(|| program.to_owned())?;
         ensure!(
-            output.status.success(),
+            said.code == 0,
             "{program} {arguments:?} ended with {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
+            said.code,
+            said.err
         );
-        Ok(output.stdout)
+        Ok(said.raw)
     }
 
     /// Starts a client that goes on running; its output goes to a log of its name.
@@ -304,6 +295,13 @@ impl Session {
             "[Settings]\ngtk-cursor-blink=false\ngtk-enable-animations=false\ngtk-overlay-scrolling=false\n\
              gtk-font-name=DejaVu Sans 10\ngtk-icon-theme-name=Adwaita\n",
         )?;
+        // On Wayland GTK asks GSettings first and settings.ini only where the desktop's schemas are missing.
+        fs::create_dir_all(base.join("config/glib-2.0/settings"))?;
+        fs::write(
+            base.join("config/glib-2.0/settings/keyfile"),
+            "[org/gnome/desktop/interface]\ncursor-blink=false\nenable-animations=false\noverlay-scrolling=false\n\
+             font-name='DejaVu Sans 10'\nmonospace-font-name='DejaVu Sans Mono 10'\nicon-theme='Adwaita'\n",
+        )?;
         fs::write(
             base.join("services/org.a11y.Bus.service"),
             "[D-BUS Service]\nName=org.a11y.Bus\nExec=/usr/libexec/at-spi-bus-launcher\n",
@@ -352,7 +350,7 @@ impl Session {
             // The same letters and edges on every machine; no GPU is asked for.
             ("GSK_RENDERER", "cairo".into()),
             ("LIBGL_ALWAYS_SOFTWARE", "1".into()),
-            ("GSETTINGS_BACKEND", "memory".into()),
+            ("GSETTINGS_BACKEND", "keyfile".into()),
             ("ADW_DISABLE_PORTAL", "1".into()),
             ("GTK_USE_PORTAL", "0".into()),
             ("RUST_BACKTRACE", "1".into()),
@@ -406,7 +404,7 @@ impl Session {
             self.launcher = Some(child);
             arguments.extend(["--launcher", &launcher_socket]);
         } else {
-            arguments.push("--no-session");
+            // arguments.push("--no-session");
         }
         let (child, line) =
             self.start_part("compositor", &own("overwinter-compositor"), &arguments)?;
@@ -532,7 +530,9 @@ impl Drop for Session {
 pub struct Said {
     /// Exit code; -1 for a signal.
     pub code: i32,
-    /// Standard output.
+    /// Standard output as it is.
+    pub raw: Vec<u8>,
+    /// Standard output as text.
     pub out: String,
     /// Standard error.
     pub err: String,
@@ -542,4 +542,32 @@ fn end(mut child: Child) -> Result<()> {
     let _ = child.kill();
     child.wait()?;
     Ok(())
+}
+
+/// Runs a command to its end. Its output goes through files: a program that leaves a daemon behind (wl-copy) would keep a
+/// pipe open.
+fn finish(command: &mut Command, patience: Duration) -> Result<Said> {
+    let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let mut child = command
+        .stdout(out.try_clone()?)
+        .stderr(err.try_clone()?)
+        .spawn()?;
+    let ended = wait::for_end(child.id(), patience);
+    if ended.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait()?;
+    let (mut raw, mut complaint) = (Vec::new(), Vec::new());
+    out.rewind()?;
+    out.read_to_end(&mut raw)?;
+    err.rewind()?;
+    err.read_to_end(&mut complaint)?;
+    let complaint = String::from_utf8_lossy(&complaint).into_owned();
+    ended.with_context(|| complaint.clone())?;
+    Ok(Said {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&raw).into_owned(),
+        raw,
+        err: complaint,
+    })
 }

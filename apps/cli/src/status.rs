@@ -57,7 +57,8 @@ impl Status {
         })
     }
 
-    /// The id of the group that the user means by `word`: an id, the beginning of exactly one, or a title.
+    /// The id of the group that the user means by `word`: an id, a title, the beginning of exactly one id, or a part of exactly
+    /// one title.
     pub fn find(&self, word: &str) -> Result<String, Trouble> {
         if let Some(group) = self.groups.iter().find(|g| g.id == word) {
             return Ok(group.id.clone());
@@ -67,6 +68,10 @@ impl Status {
         let mut found: Vec<&Group> = self.groups.iter().filter(by_title).collect();
         if found.is_empty() {
             found = self.groups.iter().filter(by_id).collect();
+        }
+        if found.is_empty() && !word.is_empty() {
+            let part = |g: &&Group| g.title.contains(word);
+            found = self.groups.iter().filter(part).collect();
         }
         match found[..] {
             [group] => Ok(group.id.clone()),
@@ -112,17 +117,18 @@ mod tests {
         assert!(id("README.md").ends_with('a'));
         assert!(id("AABBF").ends_with('b'));
         assert!(id("c").ends_with('c'));
+        assert!(id("README").ends_with('a'));
         assert!(id("aabbccdd00000000000000000000000a").ends_with('a'));
     }
 
     #[test]
     fn what_may_be_two_groups_is_refused_with_both_named() {
-        for word in ["aabb", "notes"] {
+        for word in ["aabb", "notes", "not"] {
             let refusal = status().find(word).unwrap_err();
             assert_eq!(refusal.exit_code(), 2);
             assert!(refusal.to_string().contains("aabbffff"), "{refusal}");
         }
         assert!(status().find("").is_err());
-        assert!(status().find("nothing").is_err());
+        assert!(status().find("nothing at all").is_err());
     }
 }
