@@ -33,48 +33,54 @@
 //!
 //! # Life in a session
 //!
-//! Everything below is for the UI thread; nothing here is `Send`, no callback runs on another thread, and no call waits
+//! Everything below is for the UI thread: nothing here is `Send`, no callback runs on another thread, and no call waits
 //! longer than a second.
 //!
-//! ```text
-//! // One object per group (a document with its windows). All methods run on the UI thread.
-//! pub trait Document: 'static {
-//!     type State: State + Send + 'static;
-//!     fn title(&self) -> String;
-//!     fn capture(&self) -> Self::State;   // cheap: hand over owned data (String, Arc); encoding happens elsewhere
-//!     fn adopt(&self);                    // the trial copy is the group now: effects on files and network allowed
-//!     fn retire(&self);                   // hide the windows, become inert, stay in memory (adopt may follow)
-//!     fn discard(&self);                  // destroy the windows, forget everything
-//!     fn disowned(&self) {}               // a new session does not know this group: go on as a plain window
+//! ```no_run
+//! use std::{cell::RefCell, rc::Rc};
+//! use overwinter::{AppInfo, Arrival, Document, Group, Reason, Rest, Session, State};
+//!
+//! #[derive(State)]
+//! #[state(id = "org.example.Notes/document", version = 1)]
+//! struct Note { text: String, rest: Rest }
+//!
+//! struct Page { group: Group, text: RefCell<String> }
+//!
+//! impl Document for Page {
+//!     type State = Note;
+//!     fn title(&self) -> String { "A note".into() }
+//!     fn capture(&self) -> Note { Note { text: self.text.borrow().clone(), rest: Rest::default() } } // cheap: see there
+//!     fn adopt(&self) { /* the copy is the group now: effects on files and network are allowed */ }
+//!     fn retire(&self) { /* hide the windows, become inert, stay in memory */ }
+//!     fn discard(&self) { /* destroy the windows, forget everything */ }
 //! }
 //!
-//! let session = Session::builder(AppInfo::new("org.example.Notes", "2.0"))
-//!     .documents(|group: &Group, arrival: Arrival<Note>| -> Result<Rc<dyn Document<State = Note>>, String> {
-//!         // Build an inert trial copy from arrival.state. arrival.reason and arrival.loss say why and what was lost.
-//!     })
-//!     .names(|hold: bool| -> Result<(), String> { … })   // give up / take back well-known bus names (gtk does it for you)
-//!     .on_quit(|| …)                                      // the last copy is gone: end the process
-//!     .connect();                                         // at most one second; alone when there is no session
+//! fn show(group: &Group, text: String) -> Rc<dyn Document<State = Note>> {
+//!     Rc::new(Page { group: group.clone(), text: text.into() }) // and its window; see `gtk::bind`
+//! }
 //!
-//! session.reason()                       // Reason::Launch: open what the user asked for. Anything else: restores follow, open nothing
-//! let group = session.open("Untitled", |group: &Group| -> Rc<dyn Document<State = Note>> { … });
-//! group.changed();                       // after every change the user would miss: bumps the revision, schedules an autosave
-//! group.close();                         // the user closed the document
-//! group.is_stored();                     // the newest change survives a power cut
+//! let session = Session::builder(AppInfo::new("org.example.Notes", "1.0"))
+//!     .documents(|group, arrival: Arrival<Note>| Ok(show(group, arrival.state.text))) // an inert trial copy
+//!     .on_quit(|| std::process::exit(0))
+//!     .connect(); // at most a second; stands alone when there is no session
 //!
-//! // any main loop: poll the fd for reading, then dispatch
-//! session.as_fd(); session.dispatch();
+//! if session.reason() == Reason::Launch {
+//!     let group = session.open("A note", |group| show(group, String::new()));
+//!     group.changed(); // after every change the user would miss: saved within a second
+//! }
+//! // In any main loop: when `session.as_fd()` is readable, `session.dispatch()`.
 //! ```
 //!
-//! With feature `gtk` (GTK 4.8 or newer):
+//! With feature `gtk` (GTK 4.8 or newer), in the application's `startup`, so that only the primary instance registers:
 //!
 //! ```text
-//! // in GApplication::startup (so that only the primary instance registers):
-//! let session = overwinter::gtk::connect(builder, &app);           // dispatches on GLib's main context, gives up and takes back app's bus name,
-//!                                                                   // holds the app until its first restore, quits it with its last copy
-//! let window = overwinter::gtk::bind(&window, &group, "main");      // before the window is realized (or after: binds at once)
-//! window.ready();                                                   // real content is set: the next painted frame replaces the ghost
+//! let session = overwinter::gtk::connect(builder, &app);       // served by GLib; gives up and takes back the app's bus name,
+//!                                                              // quits the app after its last copy
+//! let tied = overwinter::gtk::bind(&window, &group, "main");   // before the window is presented
+//! tied.ready();                                                // content is set: the next frame replaces the ghost
 //! ```
+//!
+//! A trial copy's windows are presented like any others: the compositor keeps them from view until the copy is adopted.
 //!
 //! # Promises
 //!
