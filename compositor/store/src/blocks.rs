@@ -75,7 +75,7 @@ impl Store {
             if written.contains(&id) || self.is_durable(group, state, id)? {
                 continue;
             }
-            let sealed = chunk::seal(&state.keys, id, plain)?;
+            let sealed = chunk::seal(&state.keys, id, &self.disk.random()?, plain);
             let takes = on_disk(sealed.len() as u64);
             if batch.taken + takes + RESERVE > left {
                 return Err(StoreError::Full {

@@ -63,6 +63,14 @@ impl Disk {
         self.shelf(group, id.0[0]).join(hex::encode(id.0))
     }
 
+    /// Random bytes for keys and nonces.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        let drawn = self.vfs.random(&mut bytes);
+        drawn.map_err(|e| StoreError::Random(e.to_string()))?;
+        Ok(bytes)
+    }
+
     /// Bytes left on the disk.
     pub(crate) fn space_left(&self) -> Result<u64> {
         self.vfs

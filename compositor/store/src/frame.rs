@@ -12,10 +12,7 @@
 
 use overwinter_proto::GroupId;
 
-use crate::{
-    error::Result,
-    keys::{GroupKeys, NONCE, TAG, random},
-};
+use crate::keys::{GroupKeys, NONCE, TAG};
 
 const MAGIC: &[u8; 8] = b"OWJRNL1\n";
 /// One block: what a disk writes whole or not at all, so that writing one slot leaves the other alone.
@@ -83,10 +80,10 @@ pub(crate) fn record(
     keys: &GroupKeys,
     group: GroupId,
     at: &Mark,
+    nonce: &[u8; NONCE],
     body: &[u8],
-) -> Result<(Vec<u8>, Mark)> {
-    let nonce = random::<NONCE>()?;
-    let sealed = keys.journal.seal(&nonce, &aad(group, at.sequence), body);
+) -> (Vec<u8>, Mark) {
+    let sealed = keys.journal.seal(nonce, &aad(group, at.sequence), body);
     let mut out = Vec::with_capacity(FRONT + sealed.len() + SUM);
     out.extend((sealed.len() as u32).to_le_bytes());
     out.extend(at.sequence.to_le_bytes());
@@ -99,7 +96,7 @@ pub(crate) fn record(
         offset: at.offset + out.len() as u64,
         tip,
     };
-    Ok((out, next))
+    (out, next)
 }
 
 /// What a journal's bytes turned out to be.
@@ -301,11 +298,11 @@ mod tests {
 
     /// A journal of three records, the places after the header and after each, and its keys.
     fn journal() -> (GroupKeys, Vec<u8>, Vec<Mark>) {
-        let keys = GroupKeys::generate().unwrap();
+        let keys = GroupKeys::from_secret([7; 32]);
         let mut bytes = empty(&keys, GROUP);
         let mut marks = vec![start(&keys, GROUP)];
         for body in [b"one".as_slice(), b"the second one", b""] {
-            let (record, mark) = record(&keys, GROUP, marks.last().unwrap(), body).unwrap();
+            let (record, mark) = record(&keys, GROUP, marks.last().unwrap(), &[9; NONCE], body);
             bytes.extend(record);
             marks.push(mark);
         }

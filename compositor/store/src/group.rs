@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use overwinter_proto::{Generation, JournalRecord, Lease, Revision, TxId, transfer::ChunkId};
+use overwinter_proto::{
+    Build, Generation, JournalRecord, Lease, Revision, TxId, transfer::ChunkId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{frame::Mark, keys::GroupKeys};
 
-/// Longest title kept with a generation, in characters: for lists and errors.
-const MAX_TITLE: usize = 200;
+/// Longest text kept with a generation, in characters: for lists and errors.
+const MAX_TEXT: usize = 200;
 
 /// Where a generation's bytes are, and what it is.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -17,6 +19,7 @@ pub(crate) struct Info {
     pub(crate) revision: Revision,
     pub(crate) lease: Lease,
     pub(crate) app: String,
+    pub(crate) build: Build,
     pub(crate) title: String,
     /// Length of the encoded snapshot.
     pub(crate) len: u64,
@@ -27,8 +30,8 @@ pub(crate) struct Info {
 }
 
 impl Info {
-    pub(crate) fn title_of(text: &str) -> String {
-        text.chars().take(MAX_TITLE).collect()
+    pub(crate) fn short(text: &str) -> String {
+        text.chars().take(MAX_TEXT).collect()
     }
 
     /// Whether the two are the same save, told twice.

@@ -142,7 +142,13 @@ impl Store {
                 limit: frame::MAX_BODY as u64,
             });
         }
-        let (record, next) = frame::record(&state.keys, group, &state.mark, &encoded)?;
+        let (record, next) = frame::record(
+            &state.keys,
+            group,
+            &state.mark,
+            &self.disk.random()?,
+            &encoded,
+        );
         let path = self.disk.journal(group);
         let needed = crate::disk::on_disk(record.len() as u64);
         let mut file = self

@@ -10,8 +10,6 @@ use chacha20poly1305::{
 use overwinter_proto::GroupId;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, StoreError};
-
 /// Bytes of a nonce of XChaCha20-Poly1305: long enough to be drawn at random for ever.
 pub(crate) const NONCE: usize = 24;
 /// Bytes that sealing adds.
@@ -20,13 +18,6 @@ pub(crate) const TAG: usize = 16;
 const MASTER_MAGIC: &str = "overwinter-master 1";
 const WRAP_MAGIC: &[u8; 8] = b"OWKEY 1\n";
 const TOMB_MAGIC: &[u8; 8] = b"OWTOMB1\n";
-
-/// Random bytes from the system.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|e| StoreError::Random(e.to_string()))?;
-    Ok(bytes)
-}
 
 /// A cipher under one key. Cloning is cheap.
 #[derive(Clone)]
@@ -89,11 +80,8 @@ struct Travelling {
 }
 
 impl GroupKeys {
-    pub(crate) fn generate() -> Result<GroupKeys> {
-        Ok(GroupKeys::from_secret(random()?))
-    }
-
-    fn from_secret(secret: [u8; 32]) -> GroupKeys {
+    /// All keys of a group, from its secret: 32 random bytes.
+    pub(crate) fn from_secret(secret: [u8; 32]) -> GroupKeys {
         let derive = |context| blake3::derive_key(context, &secret);
         let seed = derive("overwinter store 1 cut seed");
         GroupKeys {
@@ -138,11 +126,8 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    pub(crate) fn generate() -> Result<Master> {
-        Ok(Master::from_key(random()?))
-    }
-
-    fn from_key(key: [u8; 32]) -> Master {
+    /// A master key, from 32 random bytes.
+    pub(crate) fn from_key(key: [u8; 32]) -> Master {
         Master {
             key,
             wrap: Cipher::new(&blake3::derive_key("overwinter store 1 key wrap", &key)),
@@ -187,8 +172,8 @@ impl Master {
     }
 
     /// The content of `keys/<group>`.
-    pub(crate) fn wrap(&self, group: GroupId, keys: &GroupKeys) -> Result<Vec<u8>> {
-        sealed_file(&self.wrap, WRAP_MAGIC, group, &keys.secret)
+    pub(crate) fn wrap(&self, group: GroupId, keys: &GroupKeys, nonce: &[u8; NONCE]) -> Vec<u8> {
+        sealed_file(&self.wrap, WRAP_MAGIC, group, nonce, &keys.secret)
     }
 
     pub(crate) fn unwrap(
@@ -203,8 +188,13 @@ impl Master {
     }
 
     /// The content of `tombstones/<group>`.
-    pub(crate) fn seal_tombstone(&self, group: GroupId, body: &[u8]) -> Result<Vec<u8>> {
-        sealed_file(&self.tomb, TOMB_MAGIC, group, body)
+    pub(crate) fn seal_tombstone(
+        &self,
+        group: GroupId,
+        body: &[u8],
+        nonce: &[u8; NONCE],
+    ) -> Vec<u8> {
+        sealed_file(&self.tomb, TOMB_MAGIC, group, nonce, body)
     }
 
     pub(crate) fn open_tombstone(
@@ -216,12 +206,19 @@ impl Master {
     }
 }
 
-fn sealed_file(cipher: &Cipher, magic: &[u8; 8], group: GroupId, body: &[u8]) -> Result<Vec<u8>> {
-    let nonce = random::<NONCE>()?;
-    let mut file = magic.to_vec();
-    file.extend(nonce);
-    file.extend(cipher.seal(&nonce, &aad(magic, group), body));
-    Ok(file)
+fn sealed_file(
+    cipher: &Cipher,
+    magic: &[u8; 8],
+    group: GroupId,
+    nonce: &[u8; NONCE],
+    body: &[u8],
+) -> Vec<u8> {
+    [
+        magic.as_slice(),
+        nonce,
+        &cipher.seal(nonce, &aad(magic, group), body),
+    ]
+    .concat()
 }
 
 fn open_file(
@@ -270,7 +267,7 @@ mod tests {
     fn a_wrapped_key_opens_for_its_group_and_master_only() {
         let (a, b) = (Master::from_key([1; 32]), Master::from_key([2; 32]));
         let keys = GroupKeys::from_secret([3; 32]);
-        let file = a.wrap(GroupId(9), &keys).unwrap();
+        let file = a.wrap(GroupId(9), &keys, &[5; NONCE]);
         assert!(a.unwrap(GroupId(9), &file).unwrap().same_as(&keys));
         assert!(a.unwrap(GroupId(8), &file).is_err());
         assert!(b.unwrap(GroupId(9), &file).is_err());

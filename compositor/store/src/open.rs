@@ -250,7 +250,7 @@ fn prepare(disk: &mut Disk, created: bool) -> Result<(Master, bool)> {
         None if disk.groups_in("keys")?.0.is_empty()
             && disk.groups_in("tombstones")?.0.is_empty() =>
         {
-            let master = Master::generate()?;
+            let master = Master::from_key(disk.random()?);
             disk.replace(&path, &master.to_file())?;
             master
         }

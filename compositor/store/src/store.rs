@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use overwinter_proto::{
-    Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, journal::JournalEntry,
+    Build, Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, journal::JournalEntry,
 };
 
 use crate::{
@@ -94,6 +94,8 @@ pub struct GenerationInfo {
     pub lease: Lease,
     /// App id.
     pub app: String,
+    /// The code that wrote it.
+    pub build: Build,
     /// Title of the main window (at most 200 characters).
     pub title: String,
     /// Encoded length in bytes, before compression.
@@ -187,8 +189,12 @@ impl Store {
             generation,
             revision,
             lease,
-            app: Info::title_of(&snapshot.app),
-            title: Info::title_of(&snapshot.title),
+            app: Info::short(&snapshot.app),
+            build: Build {
+                version: Info::short(&snapshot.build.version),
+                id: Info::short(&snapshot.build.id),
+            },
+            title: Info::short(&snapshot.title),
             len: bytes.len() as u64,
             listed: written.listed,
             chunks: written.chunks,
@@ -314,6 +320,7 @@ impl Store {
                 revision: i.revision,
                 lease: i.lease,
                 app: i.app.clone(),
+                build: i.build.clone(),
                 title: i.title.clone(),
                 size: i.len,
                 proven: state.proven == Some(i.generation),
@@ -338,7 +345,7 @@ impl Store {
         if self.disk.len(&self.disk.tombstone(group))?.is_some() {
             return Err(StoreError::Forgotten(group));
         }
-        let keys = GroupKeys::generate()?;
+        let keys = GroupKeys::from_secret(self.disk.random()?);
         self.create(group, keys)
     }
 
@@ -376,7 +383,7 @@ impl Store {
         self.disk.sync_dir(&dir)?;
         self.disk.sync_dir(&self.disk.path("groups"))?;
         self.disk.sync_dir(&self.disk.path("objects"))?;
-        let wrapped = self.master.wrap(group, keys)?;
+        let wrapped = self.master.wrap(group, keys, &self.disk.random()?);
         self.disk.replace(&self.disk.key(group), &wrapped)
     }
 

@@ -151,9 +151,11 @@ impl Store {
             tx: known.1.or(former.and_then(|t| t.tx)),
             key_file: blake3::hash(&key.unwrap_or_default()).as_bytes().to_vec(),
         };
-        let sealed = self
-            .master
-            .seal_tombstone(group, &overwinter_proto::encode(&tombstone))?;
+        let sealed = self.master.seal_tombstone(
+            group,
+            &overwinter_proto::encode(&tombstone),
+            &self.disk.random()?,
+        );
         self.disk.replace(&self.disk.tombstone(group), &sealed)?;
         self.disk.unlink(&self.disk.key(group))?;
         self.groups.remove(&group);

@@ -117,6 +117,12 @@ pub trait Vfs: Send + Sync {
     /// What the system said.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Fills a buffer with random bytes fit for keys. Here because a simulated disk can be replayed only when these can.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
+
     /// Bytes this user may still write to the disk that holds the folder.
     ///
     /// # Errors
@@ -248,6 +254,10 @@ impl Vfs for RealFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(|e| io::Error::other(e.to_string()))
     }
 
     fn space_left(&self, dir: &Path) -> io::Result<u64> {

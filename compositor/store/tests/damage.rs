@@ -11,7 +11,10 @@ use overwinter_store::{Store, StoreError};
 
 /// A store of two groups, with three and one generations.
 fn small_store() -> (FaultFs, Vec<Snapshot>) {
-    let fs = FaultFs::default();
+    small_store_on(FaultFs::default())
+}
+
+fn small_store_on(fs: FaultFs) -> (FaultFs, Vec<Snapshot>) {
     let (mut store, _) = fs.store().unwrap();
     let snapshots: Vec<_> = (1..=3)
         .map(|n| snapshot("letter.txt", n, format!("Dear {n}").into_bytes()))
@@ -210,7 +213,7 @@ fn a_journal_rolled_back_to_an_older_copy_of_another_store_is_told() {
         &snapshots,
         "the other group's journal"
     ));
-    let (other, _) = small_store();
+    let (other, _) = small_store_on(FaultFs::seeded(1));
     assert!(read_all(
         &changed(&fs, &journals[0], &other.all_files()[&journals[0]]),
         &snapshots,

@@ -47,7 +47,7 @@ fn carry(
 #[test]
 fn a_group_comes_whole_and_lives_on_with_the_same_keys() {
     let (a, snapshots) = source();
-    let b = FaultFs::default();
+    let b = FaultFs::seeded(1);
     let (mut from, _) = a.store().unwrap();
     let (mut to, _) = b.store().unwrap();
     let (manifest, staged) = carry(&mut from, &mut to, Generation(2), TX, 2).unwrap();
@@ -127,7 +127,7 @@ fn a_group_comes_whole_and_lives_on_with_the_same_keys() {
 #[test]
 fn an_aborted_move_leaves_the_destination_as_it_was() {
     let (a, _) = source();
-    let b = FaultFs::default();
+    let b = FaultFs::seeded(1);
     let (mut from, _) = a.store().unwrap();
     let (mut to, _) = b.store().unwrap();
     carry(&mut from, &mut to, Generation(1), TX, 2).unwrap();
@@ -147,7 +147,7 @@ fn an_aborted_move_leaves_the_destination_as_it_was() {
 #[test]
 fn a_move_given_up_before_staged_leaves_nothing() {
     let (a, _) = source();
-    let b = FaultFs::default();
+    let b = FaultFs::seeded(1);
     let (mut from, _) = a.store().unwrap();
     let (mut to, _) = b.store().unwrap();
     let empty = b.all_files().len();
@@ -170,7 +170,7 @@ fn a_move_given_up_before_staged_leaves_nothing() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let (a, _) = source();
-    let b = FaultFs::default();
+    let b = FaultFs::seeded(1);
     let (mut from, _) = a.store().unwrap();
     let (mut to, _) = b.store().unwrap();
     let manifest = from.manifest(G1, Generation(2)).unwrap();
@@ -214,7 +214,7 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn a_forgotten_group_may_come_back_with_a_later_epoch_only() {
     let (a, snapshots) = source();
-    let b = FaultFs::default();
+    let b = FaultFs::seeded(1);
     let (mut from, _) = a.store().unwrap();
     let (mut to, _) = b.store().unwrap();
     carry(&mut from, &mut to, Generation(1), TX, 2).unwrap();
@@ -242,7 +242,7 @@ fn a_power_cut_of_the_destination_leaves_it_staged_whole_or_not_at_all() {
     let (mut from, _) = a.store().unwrap();
     let mut at = 0;
     loop {
-        let b = FaultFs::default();
+        let b = FaultFs::seeded(1);
         b.fail_at(at, Fault::PowerCut);
         let answered = b
             .store()

@@ -77,6 +77,7 @@ struct Disk {
     full: bool,
     locks: BTreeSet<PathBuf>,
     space: u64,
+    random: Random,
     /// Syncs of paths that contain this succeed and do nothing.
     lie: Option<&'static str>,
 }
@@ -201,12 +202,20 @@ impl Default for FaultFs {
             full: false,
             locks: BTreeSet::new(),
             space: 1 << 40,
+            random: Random(0x5EED),
             lie: None,
         })))
     }
 }
 
 impl FaultFs {
+    /// A disk of another machine: other random numbers.
+    pub fn seeded(seed: u64) -> FaultFs {
+        let fs = FaultFs::default();
+        fs.disk().random = Random(seed | 1 << 32);
+        fs
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap()
     }
@@ -294,6 +303,8 @@ impl FaultFs {
         {
             let mut d = fresh.disk();
             (d.files, d.dirs) = (files, dirs);
+            // Another life draws other numbers, but the same ones when it is replayed.
+            d.random = Random(disk.ops | 1 << 40);
         }
         fresh
     }
@@ -569,6 +580,11 @@ impl Vfs for FaultFs {
         }
         let dir = disk.dir(path)?;
         disk.dirs[dir].durable = disk.dirs[dir].current.clone();
+        Ok(())
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        bytes.copy_from_slice(&self.disk().random.bytes(bytes.len()));
         Ok(())
     }
 
