@@ -181,6 +181,29 @@ fn a_fence_follows_the_leave_and_is_answered_by_the_client() {
 }
 
 #[test]
+fn a_window_whose_picture_is_to_be_taken_goes_on_looking_active() {
+    const ACTIVATED: u32 = 4;
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let other = open(&mut fixture, &mut client, 200, 200, GREEN);
+    let window = live(&mut fixture, &mut client, RED);
+    let configures = client.heard(&window).configures;
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(7),
+        hold: false,
+    });
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.heard(&window).configures, configures);
+    assert!(client.heard(&other).states.contains(&ACTIVATED));
+    fixture
+        .server
+        .apply(ShellEffect::DropGhost { group: GROUP });
+    fixture.roundtrip(&mut client);
+    assert!(!client.heard(&window).states.contains(&ACTIVATED));
+}
+
+#[test]
 fn a_fence_that_nobody_answers_ends() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
@@ -556,6 +579,31 @@ fn a_ghost_from_the_store_stands_where_the_snapshot_says() {
         .server
         .apply(ShellEffect::Forget { group: GroupId(78) });
     assert_ne!(fixture.screenshot(&mut client).at(20, 30), RED);
+}
+
+#[test]
+fn an_app_that_ends_in_the_middle_of_a_swap_leaves_a_ghost_that_can_be_touched() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let snapshot = fixture.server.capture(GROUP);
+    let place = snapshot[0].place;
+    sleep(&mut fixture, &mut client, &window);
+    grant(&mut fixture, "again", 2, true);
+    let (trial, _) = bound(&mut fixture, &mut client, "again", "main");
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    trial.close();
+    fixture.roundtrip(&mut client);
+    fixture.server.place_ghost(GROUP, &snapshot);
+    events(&mut fixture);
+    assert_eq!(fixture.screenshot(&mut client).at(place.x, place.y), RED);
+    let pointer = client.virtual_pointer();
+    click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
+    fixture.roundtrip(&mut client);
+    assert_eq!(events(&mut fixture), [Event::GhostTouched { group: GROUP }]);
 }
 
 #[test]

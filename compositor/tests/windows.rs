@@ -148,6 +148,7 @@ fn popups_are_kept_on_the_output() {
     pointer.frame();
     fixture.roundtrip(&mut client);
     let (surface, xdg, popup) = client.popup(&window, (1250, 780), (200, 100));
+    surface.commit();
     fixture.wait(&mut client, "the popup's place", |c, _| {
         c.data.popup_at.is_some()
     });
@@ -166,6 +167,62 @@ fn popups_are_kept_on_the_output() {
     surface.destroy();
     fixture.roundtrip(&mut client);
     assert_eq!(fixture.screenshot(&mut client).at(x + 5, y + 5), RED);
+}
+
+#[test]
+fn a_menu_has_the_keyboard_until_a_click_elsewhere_dismisses_it() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = open(&mut fixture, &mut client, 400, 300, RED);
+    let (pointer, keyboard) = (client.virtual_pointer(), client.us_keyboard());
+    pointer.motion_absolute(0, 500, 300, 1280, 800);
+    pointer.button(
+        0,
+        0x110,
+        wayland_client::protocol::wl_pointer::ButtonState::Pressed,
+    );
+    pointer.frame();
+    fixture.roundtrip(&mut client);
+    let (surface, xdg, popup) = client.popup(&window, (60, 50), (100, 100));
+    popup.grab(&client.seat, client.data.press_serial);
+    surface.commit();
+    pointer.button(
+        0,
+        0x110,
+        wayland_client::protocol::wl_pointer::ButtonState::Released,
+    );
+    pointer.frame();
+    fixture.wait(&mut client, "the popup's place", |c, _| {
+        c.data.popup_at.is_some()
+    });
+    let id = wayland_client::Proxy::id(&surface).protocol_id();
+    xdg.ack_configure(client.data.heard[&id].serial);
+    let (buffer, _file) = client.buffer(100, 100, BLUE);
+    surface.attach(Some(&buffer), 0, 0);
+    surface.commit();
+    client.data.keys.clear();
+    fixture.roundtrip(&mut client);
+    tap(&keyboard, 30);
+    fixture.roundtrip(&mut client);
+    let enter = client
+        .data
+        .keys
+        .iter()
+        .rev()
+        .find(|k| matches!(k, Key::Enter(_)));
+    assert!(enter.is_none_or(|k| *k == Key::Enter(id)), "{enter:?}");
+    assert_eq!(client.data.text, "a");
+    assert!(!client.data.popup_done);
+    click(&pointer, 10, 10);
+    fixture.wait(&mut client, "the menu's end", |c, _| c.data.popup_done);
+    popup.destroy();
+    xdg.destroy();
+    surface.destroy();
+    fixture.roundtrip(&mut client);
+    client.data.keys.clear();
+    tap(&keyboard, 30);
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.data.text, "aa", "the window got the keyboard back");
 }
 
 #[test]

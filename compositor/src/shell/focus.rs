@@ -45,14 +45,27 @@ impl Overwinter {
     /// Gives the focus, without raising.
     pub fn focus_item(&mut self, item: Option<Item>) {
         self.shell.focus = item;
+        self.refresh_activated();
+        self.keyboard_refocus();
+    }
+
+    /// Tells each window whether it is the active one. One that a fence took the focus from goes on looking active: its
+    /// picture is about to be taken, and is to be what the user saw.
+    pub fn refresh_activated(&mut self) {
+        let pictured: Vec<_> = self
+            .shell
+            .groups
+            .values()
+            .filter_map(|g| g.had_focus)
+            .collect();
         for window in self.shell.windows.values() {
-            let active = item == Some(Item::Window(window.id));
+            let active =
+                self.shell.focus == Some(Item::Window(window.id)) || pictured.contains(&window.id);
             if window.window.set_activated(active) && window.toplevel().is_initial_configure_sent()
             {
                 window.toplevel().send_pending_configure();
             }
         }
-        self.keyboard_refocus();
     }
 
     /// Brings the keyboard's Wayland focus in line with the shell's: nothing while the group's input is held.

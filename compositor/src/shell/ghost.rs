@@ -305,6 +305,7 @@ impl Overwinter {
                 state.phase = Phase::Ghost { waking: false };
             }
             state.forget_touch();
+            state.had_focus = None;
         }
         match focus_on {
             Some(Some(ghost)) if hold => self.focus_item(Some(Item::Ghost(ghost))),
@@ -361,22 +362,38 @@ impl Overwinter {
 
     /// Ghosts of a group that comes from the store. Windows or ghosts that stand already stay as they are.
     pub fn place_ghost(&mut self, group: GroupId, windows: &[WindowSnapshot]) {
-        let stands = !self.shell.ghosts_of(group).is_empty()
-            || !self.shell.shown_windows_of(group).is_empty();
+        let windows_stand = !self.shell.shown_windows_of(group).is_empty();
+        let ghosts_stand = !self.shell.ghosts_of(group).is_empty();
+        let copies: Vec<_> = self
+            .shell
+            .windows()
+            .filter_map(|w| w.binding.as_ref())
+            .filter(|b| b.group == group)
+            .map(|b| b.copy)
+            .collect();
         let state = self
             .shell
             .groups
             .entry(group)
             .or_insert_with(|| Group::new(None, Phase::Live));
-        if stands || matches!(state.phase, Phase::Swapping { .. }) {
+        if windows_stand {
             return;
         }
-        state.phase = Phase::Ghost { waking: false };
-        state.forget_touch();
+        // A swap goes on as long as the adopted copy has windows; without them its app is gone.
+        let swapping = matches!(state.phase, Phase::Swapping { .. })
+            && state.holder.is_some_and(|copy| copies.contains(&copy));
+        if !swapping && !matches!(state.phase, Phase::Ghost { .. }) {
+            state.phase = Phase::Ghost { waking: false };
+            state.forget_touch();
+        }
+        if ghosts_stand {
+            return;
+        }
         for snapshot in windows {
             let at = snapshot.place.above as usize;
             self.add_ghost(group, snapshot.clone(), at, None);
         }
+        self.shell.mark_ghosts(group);
         self.pointer_refocus();
         self.schedule_frame();
     }

@@ -203,11 +203,20 @@ impl Overwinter {
                 self.focus_item(Some(Item::Window(window_id)));
             }
         }
+        let mut had_focus = None;
         if let Some(state) = self.shell.groups.get_mut(&group) {
             state.phase = Phase::Live;
             state.forget_touch();
+            had_focus = state.had_focus.take();
         }
         self.show_hidden_of_holder(group);
+        match had_focus {
+            Some(id) if self.shell.focus.is_none() && self.shell.is_shown(id) => {
+                self.focus_item(Some(Item::Window(id)));
+            }
+            _ if self.shell.focus.is_none() => self.focus_top(),
+            _ => self.refresh_activated(),
+        }
         self.release_hold(group);
         self.pointer_refocus();
         self.schedule_frame();

@@ -195,6 +195,7 @@ pub struct Data {
     pub keys: Vec<Key>,
     pub text: String,
     pub clicks: Vec<(u32, bool)>,
+    pub press_serial: u32,
     pub pointer_over: Option<u32>,
     pub popup_done: bool,
     pub popup_at: Option<(i32, i32, i32, i32)>,
@@ -343,7 +344,6 @@ impl Client {
             .wm
             .get_xdg_surface(&surface, &qh, surface.id().protocol_id());
         let popup = xdg.get_popup(Some(&parent.xdg), &positioner, &qh, ());
-        surface.commit();
         (surface, xdg, popup)
     }
 
@@ -661,7 +661,13 @@ impl Dispatch<wl_pointer::WlPointer, ()> for Data {
                 data.pointer_over = Some(surface.id().protocol_id())
             }
             wl_pointer::Event::Leave { .. } => data.pointer_over = None,
-            wl_pointer::Event::Button { button, state, .. } => {
+            wl_pointer::Event::Button {
+                button,
+                state,
+                serial,
+                ..
+            } => {
+                data.press_serial = serial;
                 data.clicks.push((
                     button,
                     matches!(state, WEnum::Value(wl_pointer::ButtonState::Pressed)),
