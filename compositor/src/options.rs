@@ -1,5 +1,6 @@
 //! What the compositor is told when it starts.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Where frames go.
@@ -53,6 +54,15 @@ pub struct Options {
     /// File descriptor on which `WAYLAND_DISPLAY=<name>` and a newline are written once clients can connect.
     #[arg(long)]
     pub ready_fd: Option<i32>,
+    /// Folder of the store; `$XDG_STATE_HOME/overwinter/store` when absent.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Socket of overwinter-launcher; `$XDG_RUNTIME_DIR/overwinter-launcher` when absent.
+    #[arg(long, value_name = "SOCKET")]
+    pub launcher: Option<PathBuf>,
+    /// A plain compositor: no D-Bus, no store, nothing sleeps or moves.
+    #[arg(long)]
+    pub no_session: bool,
 }
 
 impl Default for Options {
@@ -66,6 +76,9 @@ impl Default for Options {
             scale: 1.0,
             socket: None,
             ready_fd: None,
+            store: None,
+            launcher: None,
+            no_session: false,
         }
     }
 }

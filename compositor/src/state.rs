@@ -21,6 +21,7 @@ use wayland_server::{Client, Display, DisplayHandle};
 
 use crate::backend::Backend;
 use crate::client::ClientState;
+use crate::driver::{self, Driver};
 use crate::handlers::Protocols;
 use crate::input::InputState;
 use crate::options::Options;
@@ -66,6 +67,8 @@ pub struct Overwinter {
     pub backend: Backend,
     /// What happened and was not yet told to the heart; drained by whoever owns it.
     pub events: VecDeque<Event>,
+    /// The heart and everything it acts through; none in a plain session.
+    pub driver: Option<Driver>,
     gone: calloop::channel::Sender<ClientId>,
 }
 
@@ -121,6 +124,7 @@ impl Overwinter {
             backend,
             painter: None,
             events: VecDeque::new(),
+            driver: None,
             gone,
         })
     }
@@ -173,6 +177,7 @@ impl Overwinter {
 
     /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
     pub fn after_dispatch(&mut self) {
+        driver::turn(self);
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
@@ -189,6 +194,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut event_loop = EventLoop::try_new().context("cannot create an event loop")?;
     let mut state = Overwinter::new(&event_loop, options)?;
     state.listen(options.socket.as_deref())?;
+    driver::attach_or_warn(&mut state, options);
     tracing::info!(
         socket = state.socket,
         backend = state.backend.name(),
@@ -198,7 +204,13 @@ pub fn run(options: &Options) -> Result<()> {
         announce(fd, &state.socket)?;
     }
     event_loop
-        .run(None, &mut state, Overwinter::after_dispatch)
+        .run(None, &mut state, |state| {
+            state.after_dispatch();
+            // Nobody listens in a plain session.
+            if state.driver.is_none() {
+                state.events.clear();
+            }
+        })
         .context("the event loop failed")
 }
 

@@ -1,0 +1,510 @@
+//! Owns the heart: whatever happens becomes an [`Event`], what `step` answers is carried out.
+//!
+//! Promises:
+//! 1. The heart is stepped on the main thread alone, with one event at a time, in the order in which things became known here.
+//! 2. Nothing here blocks: other threads are told through channels, and tell through one ([`Incoming`]).
+//! 3. One timer is armed, at the heart's next deadline; none when it waits for nothing. An idle session is not woken.
+//! 4. What is random or fresh (group ids, copies, cookies, transactions, operations) is drawn here and nowhere else.
+//!
+//! How each effect is carried out stands in [`crate::effects`], one file for each part of the world.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use calloop::RegistrationToken;
+use calloop::timer::{TimeoutAction, Timer};
+use overwinter_bus::{Bus, BusCommand};
+use overwinter_proto::transfer::Message;
+use overwinter_proto::{Build, GroupId};
+use overwinter_session::ids::{Instant, OperationId, PeerId, StoreId};
+use overwinter_session::{Config, Effect, Event, Outcome, Session, StoreReply, StoreRequest, View};
+use overwinter_store::Store;
+use overwinter_watch::{App, Change, Keeper, Places, Watcher};
+
+use crate::effects::Incoming;
+use crate::effects::bus::Told;
+use crate::effects::identity::{self, Identity};
+use crate::effects::instances::Processes;
+use crate::effects::launch::Launcher;
+use crate::effects::operations::Operations;
+use crate::effects::payloads::Payloads;
+use crate::effects::peer::{Heard, Outbox, What};
+use crate::effects::store::{self, Answer, Fault, Job};
+use crate::options::Options;
+use crate::state::Overwinter;
+
+/// The heart and everything it acts through.
+pub struct Driver {
+    pub(crate) session: Session,
+    pub(crate) inbox: VecDeque<Incoming>,
+    pub(crate) sender: calloop::channel::Sender<Incoming>,
+    pub(crate) bus: Option<Bus>,
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) launcher: Launcher,
+    pub(crate) processes: Processes,
+    pub(crate) payloads: Payloads,
+    pub(crate) operations: Operations,
+    pub(crate) peers: BTreeMap<PeerId, Outbox>,
+    pub(crate) apps: BTreeMap<String, App>,
+    /// What a start of each app would run now.
+    pub(crate) builds: BTreeMap<String, Build>,
+    pub(crate) keeper: Keeper,
+    pub(crate) identity: Identity,
+    pub(crate) incarnation: u32,
+    pub(crate) host: String,
+    pub(crate) quitting: Option<OperationId>,
+    pub(crate) last_copy: u64,
+    pub(crate) last_peer: u64,
+    _watcher: Option<Watcher>,
+    timer: Option<(Instant, RegistrationToken)>,
+    /// What was last told to those who watch.
+    seen: View,
+}
+
+/// Where things are kept and found.
+struct Folders {
+    state: PathBuf,
+    store: PathBuf,
+    launcher: PathBuf,
+}
+
+impl Folders {
+    fn new(options: &Options) -> Result<Folders> {
+        let var = |name: &str| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        let state = var("XDG_STATE_HOME")
+            .or_else(|| Some(var("HOME")?.join(".local/state")))
+            .context("neither XDG_STATE_HOME nor HOME is set: there is nowhere to keep the session's state")?
+            .join("overwinter");
+        let launcher = options
+            .launcher
+            .clone()
+            .or_else(|| Some(var("XDG_RUNTIME_DIR")?.join("overwinter-launcher")))
+            .context("XDG_RUNTIME_DIR is not set: name the launcher's socket with --launcher")?;
+        let store = options.store.clone().unwrap_or_else(|| state.join("store"));
+        Ok(Folders {
+            state,
+            store,
+            launcher,
+        })
+    }
+}
+
+/// Attaches the heart to a compositor that listens already. Parts that are missing are told in the log; without a store, a
+/// bus or a host key there is no heart, and the compositor is a plain one.
+///
+/// # Errors
+/// What is missing, what that means, and what to do.
+pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
+    let folders = Folders::new(options)?;
+    let identity = Identity::open(&folders.state.join("identity"))?;
+    let (mut store, report) = Store::open(&folders.store).context("the store cannot be opened")?;
+    for (group, error) in &report.damaged {
+        tracing::warn!(%group, "{error}");
+    }
+    let histories = store::histories(&mut store).context("the store cannot be read")?;
+    let host = host_name();
+    let incarnation = incarnation();
+    let config = Config::new(incarnation, identity.public(), host.clone());
+    let now = Instant(u64::try_from(state.now().as_millis()).unwrap_or(0));
+    let (session, effects) = Session::recover(config, now, histories, Vec::new());
+
+    let sender = channel(state)?;
+    let answer = sender.clone();
+    let (jobs, _) = store::start(store, Fault::from_env(), move |a| {
+        drop(answer.send(Incoming::Store(a)))
+    })
+    .context("the store worker cannot be started")?;
+    let places = Places::from_env();
+    let apps = overwinter_watch::scan(&places);
+    let tell = sender.clone();
+    let watcher = Watcher::start(places, move |change| {
+        drop(tell.send(Incoming::Watch(change)))
+    })
+    .inspect_err(|e| tracing::warn!("{e}"))
+    .ok();
+    let mut launcher = Launcher::new(folders.launcher);
+    if let Err(e) = launcher.connect(&state.handle) {
+        tracing::warn!("{e}");
+    }
+    // Last: from here on apps call, and what they say waits in the channel.
+    let told = sender.clone();
+    let bus = Bus::start(None, move |event| {
+        drop(told.send(Incoming::Bus(Told::about(event))))
+    })?;
+    let mut driver = Driver {
+        session,
+        inbox: VecDeque::new(),
+        sender,
+        bus: Some(bus),
+        jobs,
+        launcher,
+        processes: Processes::default(),
+        payloads: Payloads::default(),
+        operations: Operations::default(),
+        peers: BTreeMap::new(),
+        apps,
+        builds: BTreeMap::new(),
+        keeper: Keeper::new(folders.state.join("builds")),
+        identity,
+        incarnation,
+        host,
+        quitting: None,
+        last_copy: 0,
+        last_peer: 0,
+        _watcher: watcher,
+        timer: None,
+        seen: View::default(),
+    };
+    driver.carry_out(state, effects);
+    driver.settle(state);
+    state.driver = Some(driver);
+    Ok(())
+}
+
+/// The one channel by which other threads reach the main one.
+fn channel(state: &Overwinter) -> Result<calloop::channel::Sender<Incoming>> {
+    let (sender, source) = calloop::channel::channel();
+    state
+        .handle
+        .insert_source(source, |event, (), state: &mut Overwinter| {
+            if let (calloop::channel::Event::Msg(incoming), Some(driver)) =
+                (event, &mut state.driver)
+            {
+                driver.inbox.push_back(incoming);
+            }
+        })
+        .map_err(|e| e.error)?;
+    Ok(sender)
+}
+
+/// This host's name for people.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "this host".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Larger than any before on this host as long as its clock is not set back by more than the time between two starts; the
+/// worst that a repeated number does is that a late answer of a former session looks like one of this.
+fn incarnation() -> u32 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Tells the heart everything that happened since the last time, and carries out what it wants.
+pub fn turn(state: &mut Overwinter) {
+    let Some(mut driver) = state.driver.take() else {
+        return;
+    };
+    let mut busy = false;
+    loop {
+        if let Some(event) = state.events.pop_front() {
+            driver.tell_heart(state, event);
+        } else if let Some(incoming) = driver.inbox.pop_front() {
+            driver.take_in(state, incoming);
+        } else {
+            break;
+        }
+        busy = true;
+    }
+    if busy {
+        driver.settle(state);
+    }
+    state.driver = Some(driver);
+}
+
+impl Driver {
+    /// CLOCK_MONOTONIC, as the heart counts.
+    pub(crate) fn now(&self, state: &Overwinter) -> Instant {
+        Instant(u64::try_from(state.now().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// One event in, its effects out.
+    pub(crate) fn tell_heart(&mut self, state: &mut Overwinter, event: Event) {
+        tracing::debug!(?event, "the heart hears");
+        let effects = self.session.step(self.now(state), event);
+        self.carry_out(state, effects);
+    }
+
+    fn take_in(&mut self, state: &mut Overwinter, incoming: Incoming) {
+        match incoming {
+            Incoming::Bus(told) => self.bus_says(state, told),
+            Incoming::Store(answer) => self.store_says(state, answer),
+            Incoming::Watch(change) => self.watch_says(state, change),
+            Incoming::Peer(heard) => self.peer_says(state, heard),
+            Incoming::Launcher => self.hear_launcher(state),
+            Incoming::Tick => {
+                self.timer = None;
+                self.tell_heart(state, Event::Tick);
+            }
+        }
+    }
+
+    fn store_says(&mut self, state: &mut Overwinter, answer: Answer) {
+        match answer {
+            Answer::Reply { id, reply } => self.tell_heart(state, Event::Store { id, reply }),
+            Answer::Read {
+                id,
+                state: bytes,
+                revision,
+                build,
+            } => {
+                let reply = StoreReply::Read {
+                    state: self.payloads.keep(bytes),
+                    revision,
+                    build,
+                };
+                self.tell_heart(state, Event::Store { id, reply });
+            }
+            Answer::Windows { group, windows } => state.place_ghost(group, &windows),
+        }
+    }
+
+    fn watch_says(&mut self, state: &mut Overwinter, change: Change) {
+        match change {
+            Change::Apps(apps) => self.apps = apps,
+            Change::Build { app, build } => {
+                tracing::info!(app, version = build.version, "code on disk");
+                self.builds.insert(app.clone(), build.clone());
+                self.tell_heart(state, Event::BuildOnDisk { app, build });
+            }
+        }
+    }
+
+    fn peer_says(&mut self, state: &mut Overwinter, heard: Heard) {
+        let Heard { peer, what } = heard;
+        // What came before the stream was closed here does not count any more.
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        match what {
+            What::Gone(why) => {
+                tracing::info!("{why}");
+                self.peers.remove(&peer);
+                self.tell_heart(state, Event::PeerGone { peer });
+            }
+            What::Message(message, credit) => {
+                let terms = match &message {
+                    Message::Released { tx, .. } | Message::Aborted { tx, .. } => {
+                        self.session.terms(*tx)
+                    }
+                    _ => None,
+                };
+                if identity::is_signed(&message, terms.as_ref()) {
+                    self.tell_heart(state, Event::Peer { peer, message });
+                } else {
+                    tracing::warn!(
+                        "the other host's signature does not fit what is known of the move; the stream is closed. What came stays where it was"
+                    );
+                    self.close_peer(peer);
+                    self.tell_heart(state, Event::PeerGone { peer });
+                }
+                drop(credit);
+            }
+        }
+    }
+
+    fn close_peer(&mut self, peer: PeerId) {
+        if let Some(outbox) = self.peers.remove(&peer) {
+            outbox.close();
+        }
+    }
+
+    /// Carries out what the heart wants. What comes of it is heard in the same turn or later, never in here.
+    pub(crate) fn carry_out(&mut self, state: &mut Overwinter, effects: Vec<Effect>) {
+        for effect in effects {
+            tracing::debug!(?effect, "the heart wants");
+            match effect {
+                Effect::Send { instance, message } => self.send(state, instance, message),
+                Effect::Store { id, request } => self.ask_store(state, id, request),
+                Effect::Start {
+                    launch,
+                    app,
+                    build,
+                    reason,
+                } => self.start(state, launch, &app, build.as_deref(), reason),
+                Effect::End { instance } => self.end(instance),
+                Effect::Freeze { instance, frozen } => self.freeze(instance, frozen),
+                Effect::Shell(effect) => self.show(state, effect),
+                Effect::Peer { peer, message } => self.say_to_peer(peer, message),
+                Effect::ClosePeer { peer } => self.close_peer(peer),
+                Effect::Progress {
+                    operation,
+                    ended,
+                    results,
+                } => self.progress(state, operation, ended, &results),
+                Effect::DropPayload(payload) => drop(self.payloads.take(payload)),
+                Effect::Notice { group, text } => notice(group, &text),
+            }
+        }
+    }
+
+    /// Hands a job to the store worker.
+    pub(crate) fn job(&self, job: Job) {
+        if self.jobs.send(job).is_err() {
+            tracing::error!(
+                "the store worker has ended; nothing can be stored any more. End the session and start it anew"
+            );
+        }
+    }
+
+    fn ask_store(&mut self, state: &mut Overwinter, id: StoreId, request: StoreRequest) {
+        let payload = match &request {
+            StoreRequest::Write { payload, .. } => self.payloads.take(*payload),
+            StoreRequest::Unpack { manifest, .. } if !self.apps.contains_key(&manifest.app) => {
+                let why = format!(
+                    "{} is not installed on {}; install it there and move the group again",
+                    manifest.app, self.host
+                );
+                let reply = StoreReply::Failed {
+                    why,
+                    damaged: false,
+                };
+                return state.emit(Event::Store { id, reply });
+            }
+            _ => None,
+        };
+        let windows = Driver::windows_for(state, &request);
+        self.job(Job::Request {
+            id,
+            request,
+            state: payload,
+            windows,
+        });
+    }
+
+    fn say_to_peer(&mut self, peer: PeerId, mut message: Message) {
+        match &mut message {
+            Message::Released { tx, signature } => {
+                let terms = self.session.terms(*tx);
+                match terms.and_then(|t| self.identity.sign_release(*tx, &t)) {
+                    Some(signed) => *signature = signed,
+                    None => {
+                        return tracing::error!("a move without terms cannot be released: {tx}");
+                    }
+                }
+            }
+            Message::Aborted { tx, signature } => match self.session.terms(*tx) {
+                Some(terms) => *signature = self.identity.sign_abort(*tx, &terms),
+                None => return tracing::error!("a move without terms cannot be aborted: {tx}"),
+            },
+            _ => {}
+        }
+        match self.peers.get(&peer) {
+            Some(outbox) => outbox.say(&message),
+            None => tracing::debug!("{peer:?} has gone"),
+        }
+    }
+
+    fn progress(
+        &mut self,
+        state: &Overwinter,
+        operation: OperationId,
+        ended: bool,
+        results: &[overwinter_session::GroupResult],
+    ) {
+        for result in results
+            .iter()
+            .filter(|r| ended && r.outcome == Outcome::Failed)
+        {
+            tracing::warn!(group = %result.group, "{}", result.text);
+        }
+        if let Some(end) = self.operations.progress(operation, ended, results) {
+            self.announce(operation, end);
+        }
+        if ended && self.quitting == Some(operation) {
+            tracing::info!("the session ends");
+            state.signal.stop();
+        }
+    }
+
+    /// After a turn: the timer stands at the next deadline, and whoever watches is told what is new.
+    fn settle(&mut self, state: &mut Overwinter) {
+        self.arm(state);
+        let mut view = self.session.view();
+        for instance in &mut view.instances {
+            // It grows all the time; that alone is no news.
+            instance.stale_ms = 0;
+        }
+        if view == self.seen {
+            return;
+        }
+        let groups = view.groups.iter().map(|g| overwinter_bus::GroupView {
+            id: g.group,
+            app: g.app.clone(),
+            title: g.title.clone(),
+            state: g.state.to_owned(),
+            version: g.version.clone(),
+            generation: g.generation.0,
+            pid: self.pid_of(g.holder),
+        });
+        let groups = groups.collect();
+        if let Some(bus) = &self.bus {
+            bus.command(BusCommand::Groups(groups));
+            bus.command(BusCommand::Changed);
+        }
+        self.seen = view;
+    }
+
+    fn arm(&mut self, state: &Overwinter) {
+        let due = self.session.next_deadline();
+        if due == self.timer.as_ref().map(|(at, _)| *at) {
+            return;
+        }
+        if let Some((_, token)) = self.timer.take() {
+            state.handle.remove(token);
+        }
+        let Some(due) = due else { return };
+        let delay = Duration::from_millis(due.0).saturating_sub(state.now());
+        let timer = state
+            .handle
+            .insert_source(Timer::from_duration(delay), |_, (), state| {
+                if let Some(driver) = &mut state.driver {
+                    driver.inbox.push_back(Incoming::Tick);
+                }
+                TimeoutAction::Drop
+            });
+        match timer {
+            Ok(token) => self.timer = Some((due, token)),
+            Err(e) => tracing::error!("no timer: {}", e.error),
+        }
+    }
+}
+
+fn notice(group: Option<GroupId>, text: &str) {
+    match group {
+        Some(group) => tracing::warn!(%group, "{text}"),
+        None => tracing::warn!("{text}"),
+    }
+}
+
+/// Attaches the heart, or says why there is none and goes on without.
+pub fn attach_or_warn(state: &mut Overwinter, options: &Options) {
+    if options.no_session {
+        return;
+    }
+    if let Err(e) = attach(state, options) {
+        tracing::warn!(
+            "{e:#}. This is a plain Wayland session: nothing in it can sleep, update or move"
+        );
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        for outbox in self.peers.values() {
+            outbox.close();
+        }
+    }
+}

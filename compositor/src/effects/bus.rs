@@ -1,0 +1,648 @@
+//! Apps and the command line, over D-Bus: who they are, whether they may, and what it means for the heart.
+
+use std::os::fd::OwnedFd;
+
+use overwinter_bus::{
+    BusCommand, BusEvent, Caller, ClientCall, Control, Opened, OperationState, Refusal, Registered,
+    Reply, Said,
+};
+use overwinter_proto::{Build, CopyId, GroupId, InstanceId, Lease, Revision, TxId};
+use overwinter_session::effect::ToApp;
+use overwinter_session::ids::{OperationId, PeerId};
+use overwinter_session::{Event, FromApp, refusal};
+use overwinter_watch::Executable;
+
+use super::instances::Process;
+use super::peer;
+use super::store::Job;
+use crate::driver::Driver;
+use crate::shell::Grant;
+use crate::state::Overwinter;
+
+/// A bus event with what the bus thread found out about the caller.
+#[derive(Debug)]
+pub struct Told {
+    /// What happened.
+    pub event: BusEvent,
+    /// For `Register`: the code that the caller runs.
+    pub code: Option<Result<Executable, String>>,
+}
+
+impl Told {
+    /// Looks at the caller's code where that is needed. On the bus thread: it reads files.
+    pub fn about(event: BusEvent) -> Told {
+        let code = match &event {
+            BusEvent::Register { caller, .. } => {
+                let code = overwinter_watch::build_of_process(caller.process.pid);
+                Some(code.map_err(|e| e.to_string()))
+            }
+            _ => None,
+        };
+        Told { event, code }
+    }
+}
+
+/// What an app claims in Register.
+struct Claim {
+    app: String,
+    version: String,
+    held: Vec<(GroupId, Lease, Revision)>,
+}
+
+fn busy_random(e: getrandom::Error) -> Refusal {
+    Refusal::Failed(format!(
+        "the system gave no random numbers ({e}); nothing was done. Try again"
+    ))
+}
+
+fn refusal_of(refusal: refusal::Refusal) -> Refusal {
+    let text = refusal.to_string();
+    match refusal {
+        refusal::Refusal::NotRegistered => Refusal::NotRegistered(text),
+        refusal::Refusal::Ending => Refusal::Denied(text),
+        refusal::Refusal::NotHolder(_) => Refusal::NotHolder(text),
+        refusal::Refusal::NoSuchCopy(_) => Refusal::UnknownGroup(text),
+    }
+}
+
+impl Driver {
+    /// Something came from the bus.
+    pub(crate) fn bus_says(&mut self, state: &mut Overwinter, told: Told) {
+        match told.event {
+            BusEvent::Register {
+                caller,
+                app,
+                version,
+                held,
+                reply,
+            } => {
+                let claim = Claim { app, version, held };
+                self.register(state, caller, claim, told.code, reply);
+            }
+            BusEvent::OpenGroup {
+                caller,
+                title,
+                reply,
+            } => self.open_group(state, &caller, title, reply),
+            BusEvent::NewCookie {
+                caller,
+                group,
+                copy,
+                reply,
+            } => reply.send(self.new_cookie(state, &caller, group, copy)),
+            BusEvent::Said {
+                caller,
+                message,
+                reply,
+            } => self.said(state, &caller, message, reply),
+            BusEvent::Control(control) => self.control(state, control),
+            BusEvent::CallerGone { caller } => {
+                if let Some(instance) = self.processes.of_caller(&caller.name) {
+                    self.instance_gone(state, instance);
+                }
+            }
+            BusEvent::NotDelivered { to, method, why } => {
+                tracing::warn!("{method} did not reach {to}: {why}");
+            }
+            BusEvent::Lost { why } => {
+                tracing::warn!(
+                    "{why}. Windows stay; nothing can sleep, update or move until the session is started anew"
+                );
+                self.bus = None;
+            }
+        }
+    }
+
+    /// Who this process is, by what the launcher or the kernel says of it.
+    fn instance_of(
+        &mut self,
+        state: &Overwinter,
+        caller: &Caller,
+        claimed: &str,
+        code: Option<&Executable>,
+    ) -> Result<InstanceId, Refusal> {
+        let mismatch = |is: &str| {
+            Refusal::Denied(format!(
+                "this process is {is}, not {claimed}; nothing was registered. The id is the name of the app's .desktop file"
+            ))
+        };
+        if let Some(instance) = self.processes.of_process(caller.process) {
+            let process = self.processes.get_mut(instance);
+            let known = process.ok_or_else(|| Refusal::Failed("the process has ended".into()))?;
+            if known.app != claimed {
+                return Err(mismatch(&known.app.clone()));
+            }
+            known.caller = Some(caller.name.clone());
+            return Ok(instance);
+        }
+        let code = code.ok_or_else(|| {
+            Refusal::Denied(
+                "the program of this process cannot be read; nothing was registered".into(),
+            )
+        })?;
+        match self.app_of(code) {
+            Some(app) if app == claimed => {}
+            Some(app) => return Err(mismatch(&app)),
+            None => {
+                return Err(mismatch(
+                    "of no installed app (no .desktop file with X-Overwinter-Tier=native runs its program)",
+                ));
+            }
+        }
+        Ok(self.processes.add(Process {
+            process: caller.process,
+            app: claimed.to_owned(),
+            caller: Some(caller.name.clone()),
+            build: None,
+            launched: self.is_survivor(caller.process),
+            since_ms: self.now(state).0,
+        }))
+    }
+
+    fn app_of(&self, code: &Executable) -> Option<String> {
+        use std::os::unix::fs::MetadataExt;
+        let kept = self.keeper.kept(&code.build_id);
+        let is_kept = kept.as_ref() == Some(&code.path);
+        let runs = |app: &&overwinter_watch::App| {
+            let Some(executable) = &app.executable else {
+                return false;
+            };
+            let same_name = executable.file_name() == code.path.file_name();
+            let same_file =
+                std::fs::metadata(executable).is_ok_and(|m| (m.dev(), m.ino()) == code.file);
+            same_file || *executable == code.path || (is_kept && same_name)
+        };
+        self.apps.values().find(runs).map(|app| app.id.clone())
+    }
+
+    fn register(
+        &mut self,
+        state: &mut Overwinter,
+        caller: Caller,
+        claim: Claim,
+        code: Option<Result<Executable, String>>,
+        reply: Reply<Registered>,
+    ) {
+        let code = code.and_then(|c| c.inspect_err(|e| tracing::debug!("{e}")).ok());
+        let instance = match self.instance_of(state, &caller, &claim.app, code.as_ref()) {
+            Ok(instance) => instance,
+            Err(refusal) => {
+                tracing::warn!("Register of process {}: {refusal}", caller.process.pid);
+                return reply.send(Err(refusal));
+            }
+        };
+        let build = Build {
+            version: claim.version,
+            id: code.map(|c| c.build_id).unwrap_or_default(),
+        };
+        if let Some(process) = self.processes.get_mut(instance) {
+            process.build = Some(build.clone());
+        }
+        self.keep_program(caller.process.pid, &build.id);
+        let event = Event::Registered {
+            instance,
+            app: claim.app,
+            build,
+            held: claim.held,
+        };
+        let effects = self.session.step(self.now(state), event);
+        reply.send(Ok(Registered {
+            incarnation: u64::from(self.incarnation),
+            reason: self.session.reason_for(instance),
+            kept: self.session.kept(instance),
+        }));
+        // The bus holds back what these say to the app until it has its answer.
+        self.carry_out(state, effects);
+    }
+
+    /// Copies the program beside, so that it can be started again after it was replaced.
+    fn keep_program(&self, pid: u32, build: &str) {
+        if build.is_empty() || self.keeper.kept(build).is_some() {
+            return;
+        }
+        let (keeper, build) = (self.keeper.clone(), build.to_owned());
+        let in_use = self
+            .processes
+            .iter()
+            .filter_map(|(_, p)| Some(p.build.as_ref()?.id.clone()));
+        let in_use = in_use
+            .chain(self.builds.values().map(|b| b.id.clone()))
+            .collect();
+        let keep = move || match keeper.keep(pid, &build) {
+            Ok(_) => keeper.prune(&in_use),
+            Err(e) => tracing::warn!(
+                "the program of process {pid} was not kept: {e}. Going back to it needs its package"
+            ),
+        };
+        if let Err(e) = std::thread::Builder::new().name("keep".into()).spawn(keep) {
+            tracing::warn!("the program of process {pid} was not kept: {e}");
+        }
+    }
+
+    fn registered(&self, caller: &Caller) -> Result<InstanceId, Refusal> {
+        self.processes
+            .of_caller(&caller.name)
+            .ok_or_else(|| refusal_of(refusal::Refusal::NotRegistered))
+    }
+
+    fn open_group(
+        &mut self,
+        state: &mut Overwinter,
+        caller: &Caller,
+        title: String,
+        reply: Reply<Opened>,
+    ) {
+        let drawn = self.registered(caller).and_then(|instance| {
+            let group = GroupId(u128::from_be_bytes(super::random().map_err(busy_random)?));
+            self.last_copy += 1;
+            let copy = CopyId(self.last_copy);
+            let message = FromApp::OpenGroup { group, copy, title };
+            self.session.may(instance, &message).map_err(refusal_of)?;
+            let cookie = grant(state, caller, group, copy, false)?;
+            let opened = Opened {
+                group,
+                lease: Lease::FIRST,
+                copy,
+                cookie,
+            };
+            Ok((instance, message, opened))
+        });
+        match drawn {
+            Ok((instance, message, opened)) => {
+                reply.send(Ok(opened));
+                self.tell_heart(state, Event::App { instance, message });
+            }
+            Err(refusal) => reply.send(Err(refusal)),
+        }
+    }
+
+    fn new_cookie(
+        &mut self,
+        state: &mut Overwinter,
+        caller: &Caller,
+        group: GroupId,
+        copy: CopyId,
+    ) -> Result<String, Refusal> {
+        let instance = self.registered(caller)?;
+        if !self.session.has_copy(instance, group, copy) {
+            return Err(refusal_of(refusal::Refusal::NoSuchCopy(group)));
+        }
+        let holder = state.shell.group(group).and_then(|g| g.holder);
+        grant(state, caller, group, copy, holder != Some(copy))
+    }
+
+    fn said(&mut self, state: &mut Overwinter, caller: &Caller, said: Said, reply: Reply<()>) {
+        let instance = match self.registered(caller) {
+            Ok(instance) => instance,
+            Err(refusal) => return reply.send(Err(refusal)),
+        };
+        let (message, payload) = self.in_the_hearts_words(said);
+        if let Err(refusal) = self.session.may(instance, &message) {
+            if let Some(payload) = payload {
+                self.payloads.take(payload);
+            }
+            return reply.send(Err(refusal_of(refusal)));
+        }
+        reply.send(Ok(()));
+        self.tell_heart(state, Event::App { instance, message });
+    }
+
+    /// The message in the heart's words; its payload is kept under the name that is returned.
+    fn in_the_hearts_words(&mut self, said: Said) -> (FromApp, Option<overwinter_session::ids::PayloadId>) {
+        let mut kept = None;
+        let message = match said {
+            Said::Saved {
+                op,
+                group,
+                lease,
+                revision,
+                title,
+                digest,
+                state,
+            } => {
+                kept = state.map(|state| self.payloads.keep(state));
+                FromApp::Saved {
+                    op,
+                    group,
+                    lease,
+                    revision,
+                    title,
+                    digest,
+                    payload: kept,
+                }
+            }
+            Said::Restored {
+                op,
+                group,
+                copy,
+                revision,
+                digest,
+                loss,
+            } => FromApp::Restored {
+                op,
+                group,
+                copy,
+                revision,
+                digest,
+                loss,
+            },
+            Said::Released {
+                op,
+                group,
+                lease,
+                revision,
+            } => FromApp::Released {
+                op,
+                group,
+                lease,
+                revision,
+            },
+            Said::Changed {
+                op,
+                group,
+                lease,
+                revision,
+            } => FromApp::Changed {
+                op,
+                group,
+                lease,
+                revision,
+            },
+            Said::Failed { op, group, why } => FromApp::Failed { op, group, why },
+            Said::Closed { group, lease } => FromApp::Closed { group, lease },
+            Said::ExtendDeadline { op, group, ms } => FromApp::ExtendDeadline { op, group, ms },
+            Said::Names { op, held } => FromApp::Names { op, held },
+        };
+        (message, kept)
+    }
+
+    // ── control ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn control(&mut self, state: &mut Overwinter, control: Control) {
+        match control {
+            Control::Status { reply } => reply.send(self.status(state).map_err(Refusal::Failed)),
+            Control::Hibernate { groups, reply } => {
+                self.operation(state, reply, |operation| Event::Hibernate {
+                    operation,
+                    groups,
+                });
+            }
+            Control::Wake { groups, reply } => {
+                self.operation(state, reply, |operation| Event::Wake { operation, groups });
+            }
+            Control::Update { app, reply } => {
+                self.operation(state, reply, |operation| Event::Update { operation, app });
+            }
+            Control::UndoUpdate { app, reply } => {
+                self.operation(state, reply, |operation| Event::UndoUpdate {
+                    operation,
+                    app,
+                });
+            }
+            Control::Forget { groups, reply } => {
+                self.operation(state, reply, |operation| Event::Forget {
+                    operation,
+                    groups,
+                });
+            }
+            Control::Move {
+                groups,
+                stream,
+                reply,
+            } => self.begin_move(state, groups, stream, reply),
+            Control::Receive { stream, reply } => match self.open_peer(stream) {
+                Ok(peer) => {
+                    self.operation(state, reply, |operation| Event::Receive { operation, peer })
+                }
+                Err(refusal) => reply.send(Err(refusal)),
+            },
+            Control::Launch { app, files, reply } => {
+                let operation = self.operations.begin();
+                reply.send(Ok(operation.0));
+                self.launch_for_user(state, operation, &app, &files);
+            }
+            Control::Quit { reply } => {
+                let operation = self.operations.begin();
+                reply.send(Ok(operation.0));
+                self.quitting = Some(operation);
+                let groups = Vec::new();
+                self.tell_heart(state, Event::Hibernate { operation, groups });
+            }
+            Control::Operation { operation, reply } => {
+                let known = self.operations.get(OperationId(operation)).cloned();
+                reply.send(known.ok_or_else(|| {
+                    Refusal::Failed(format!(
+                        "there is no operation {operation}, or it ended long ago"
+                    ))
+                }));
+            }
+        }
+    }
+
+    fn operation(
+        &mut self,
+        state: &mut Overwinter,
+        reply: Reply<u64>,
+        event: impl FnOnce(OperationId) -> Event,
+    ) {
+        let operation = self.operations.begin();
+        reply.send(Ok(operation.0));
+        self.tell_heart(state, event(operation));
+    }
+
+    fn begin_move(
+        &mut self,
+        state: &mut Overwinter,
+        groups: Vec<GroupId>,
+        stream: OwnedFd,
+        reply: Reply<u64>,
+    ) {
+        // More than needed is fine; a group that is opened meanwhile does not go.
+        let count = self.session.view().groups.len().max(groups.len());
+        let txs = (0..count)
+            .map(|_| Ok(TxId(u64::from_be_bytes(super::random()?))))
+            .collect::<Result<Vec<TxId>, _>>();
+        let txs = match txs {
+            Ok(txs) => txs,
+            Err(e) => return reply.send(Err(busy_random(e))),
+        };
+        match self.open_peer(stream) {
+            Ok(peer) => self.operation(state, reply, |operation| Event::Move {
+                operation,
+                groups,
+                peer,
+                txs,
+            }),
+            Err(refusal) => reply.send(Err(refusal)),
+        }
+    }
+
+    fn open_peer(&mut self, stream: OwnedFd) -> Result<PeerId, Refusal> {
+        self.last_peer += 1;
+        let peer = PeerId(self.last_peer);
+        let sender = self.sender.clone();
+        let hear = move |heard| drop(sender.send(super::Incoming::Peer(heard)));
+        let outbox = peer::open(peer, stream, self.jobs.clone(), hear).map_err(|e| {
+            Refusal::Failed(format!("the stream cannot be used: {e}; nothing was moved"))
+        })?;
+        self.job(Job::Peer {
+            peer,
+            outbox: outbox.clone(),
+        });
+        self.peers.insert(peer, outbox);
+        Ok(peer)
+    }
+
+    /// The end of an operation that is about no group.
+    pub(crate) fn end_operation(
+        &mut self,
+        operation: OperationId,
+        outcome: Result<String, String>,
+    ) {
+        if let Some(end) = self.operations.end(operation, outcome) {
+            self.announce(operation, end);
+        }
+    }
+
+    /// Tells everybody how an operation ended.
+    pub(crate) fn announce(&mut self, operation: OperationId, state: OperationState) {
+        if let Some(bus) = &self.bus {
+            bus.command(BusCommand::OperationEnded {
+                operation: operation.0,
+                state,
+            });
+        }
+    }
+
+    /// `Effect::Send`.
+    pub(crate) fn send(&mut self, state: &mut Overwinter, instance: InstanceId, message: ToApp) {
+        let process = self.processes.get(instance);
+        let caller = process.and_then(|p| {
+            Some(Caller {
+                name: p.caller.clone()?,
+                process: p.process,
+            })
+        });
+        let Some(caller) = caller else {
+            return tracing::debug!("{instance} has gone or has not called yet: {message:?}");
+        };
+        let Some(call) = self.call(state, &caller, message) else {
+            return;
+        };
+        if let Some(bus) = &self.bus {
+            bus.command(BusCommand::Call {
+                to: caller.name,
+                call,
+            });
+        }
+    }
+
+    fn call(
+        &mut self,
+        state: &mut Overwinter,
+        caller: &Caller,
+        message: ToApp,
+    ) -> Option<ClientCall> {
+        Some(match message {
+            ToApp::BeginSave {
+                op,
+                group,
+                lease,
+                reason,
+                deadline_ms,
+            } => ClientCall::BeginSave {
+                op,
+                group,
+                lease,
+                reason,
+                deadline_ms,
+            },
+            ToApp::Stored {
+                group,
+                lease,
+                revision,
+                generation,
+            } => ClientCall::Stored {
+                group,
+                lease,
+                revision,
+                generation,
+            },
+            ToApp::Restore {
+                op,
+                group,
+                copy,
+                reason,
+                revision,
+                state: payload,
+                deadline_ms,
+            } => {
+                let Some(payload) = self.payloads.take(payload) else {
+                    tracing::error!("a state to be restored is not there");
+                    return None;
+                };
+                let cookie = grant(state, caller, group, copy, true)
+                    .inspect_err(|e| tracing::warn!("{e}"))
+                    .ok()?;
+                ClientCall::Restore {
+                    op,
+                    group,
+                    copy,
+                    reason,
+                    revision,
+                    cookie,
+                    state: payload,
+                    deadline_ms,
+                }
+            }
+            ToApp::Adopt {
+                op,
+                group,
+                copy,
+                lease,
+            } => ClientCall::Adopt {
+                op,
+                group,
+                copy,
+                lease,
+            },
+            ToApp::Discard { op, group, copy } => ClientCall::Discard { op, group, copy },
+            ToApp::Release {
+                op,
+                group,
+                lease,
+                revision,
+                how,
+            } => ClientCall::Release {
+                op,
+                group,
+                lease,
+                revision,
+                how,
+            },
+            ToApp::YieldNames { op } => ClientCall::YieldNames { op },
+            ToApp::TakeNames { op } => ClientCall::TakeNames { op },
+        })
+    }
+}
+
+/// Draws a cookie and makes it known to the shell, for this process alone.
+fn grant(
+    state: &mut Overwinter,
+    caller: &Caller,
+    group: GroupId,
+    copy: CopyId,
+    trial: bool,
+) -> Result<String, Refusal> {
+    let cookie = hex::encode(super::random::<16>().map_err(busy_random)?);
+    let pid = i32::try_from(caller.process.pid)
+        .map_err(|_| Refusal::Failed("no process has so large a number".into()))?;
+    let grant = Grant {
+        group,
+        copy,
+        pid,
+        trial,
+    };
+    state.shell.grant(cookie.clone(), grant);
+    Ok(cookie)
+}

@@ -1,0 +1,49 @@
+//! Carries out the heart's wishes in the world, and turns what happens there into events: one file for each part of it.
+//!
+//! * [`bus`]: apps and the command line, over D-Bus.
+//! * [`store`]: the store worker's thread.
+//! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
+//! * [`launch`]: processes; [`instances`]: which process is which instance.
+//! * [`shell`]: windows, pictures, cookies.
+//! * [`status`]: the session as JSON; [`operations`]: what was asked and how it ended.
+//!
+//! Everything arrives at the main thread as an [`Incoming`], through one channel, in the order in which it was sent.
+
+pub mod bus;
+pub mod environment;
+pub mod identity;
+pub mod instances;
+pub mod launch;
+pub mod operations;
+pub mod payloads;
+pub mod peer;
+pub mod shell;
+pub mod status;
+pub mod store;
+
+/// What other threads tell the main thread.
+#[derive(Debug)]
+pub enum Incoming {
+    /// From the bus thread.
+    Bus(bus::Told),
+    /// From the store worker.
+    Store(store::Answer),
+    /// From the watcher.
+    Watch(overwinter_watch::Change),
+    /// From a stream to another host.
+    Peer(peer::Heard),
+    /// The launcher's socket can be read.
+    Launcher,
+    /// The heart's deadline has come.
+    Tick,
+}
+
+/// Fresh random bytes.
+///
+/// # Errors
+/// When the system has none: nothing can be named then.
+pub fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
