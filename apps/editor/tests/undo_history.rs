@@ -8,7 +8,7 @@ mod support;
 use std::sync::Arc;
 
 use gtk4::prelude::*;
-use overwinter_editor::history::{iter_at, rebuild, selection, whole_text};
+use overwinter_editor::history::{fold, iter_at, rebuild, selection, whole_text};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -181,6 +181,43 @@ fn ten_thousand_insertions_are_rebuilt_at_once() {
     assert_eq!(whole_text(&copy), whole_text(&original));
 }
 
+/// A log that was shortened gives the same text, and the same steps back as far as it reaches.
+fn a_long_history_is_shortened_where_nobody_notices() {
+    let original = sourceview5::Buffer::new(None).upcast::<gtk4::TextBuffer>();
+    let (recorder, _) = rebuild(&original, "", "");
+    let context = gtk4::glib::MainContext::default();
+    let mut longest = 0;
+    for n in 0..25_000 {
+        act(
+            &original,
+            &Does::Type(if n % 7 == 0 { " ".into() } else { "x".into() }),
+            || (),
+        );
+        if n % 100 == 50 {
+            act(&original, &Does::Undo, || ());
+        }
+        longest = longest.max(recorder.log().len());
+        while context.pending() {
+            context.iteration(false);
+        }
+    }
+    assert!(longest > fold::MOST_ENTRIES && recorder.log().len() < fold::MOST_ENTRIES);
+    let copy = sourceview5::Buffer::new(None).upcast::<gtk4::TextBuffer>();
+    let (_, loss) = rebuild(&copy, &recorder.base(), &recorder.log().written());
+    assert_eq!(loss, None);
+    let mut steps = 0;
+    while copy.can_undo() {
+        assert!(
+            whole_text(&copy) == whole_text(&original),
+            "after {steps} steps back"
+        );
+        copy.undo();
+        original.undo();
+        steps += 1;
+    }
+    assert!(steps > 1000, "only {steps} steps were left");
+}
+
 fn a_log_that_does_not_fit_costs_history_and_no_text() {
     let buffer = sourceview5::Buffer::new(None).upcast::<gtk4::TextBuffer>();
     for written in [
@@ -222,4 +259,5 @@ fn undo_history_survives() {
         .unwrap_or_else(|failure| panic!("{failure}"));
     ten_thousand_insertions_are_rebuilt_at_once();
     a_log_that_does_not_fit_costs_history_and_no_text();
+    a_long_history_is_shortened_where_nobody_notices();
 }

@@ -375,14 +375,14 @@ fn unescape(written: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// What a person does; turned into entries that fit the text.
     #[derive(Clone, Debug)]
-    enum Does {
+    pub(in super::super) enum Does {
         Insert(prop::sample::Index, String),
         Delete(prop::sample::Index, prop::sample::Index),
         Undo(prop::sample::Index),
@@ -392,7 +392,7 @@ mod tests {
         Save,
     }
 
-    fn does() -> impl Strategy<Value = Does> {
+    pub(in super::super) fn does() -> impl Strategy<Value = Does> {
         use any as a;
         prop_oneof![
             4 => (a::<prop::sample::Index>(), "[ -~é😀\n\r\\\\\u{2028}]{1,8}").prop_map(|(at, text)| Does::Insert(at, text)),
@@ -406,7 +406,7 @@ mod tests {
     }
 
     /// Plays `doing` on a plain list of texts, which is undo as everybody understands it, and writes the log beside.
-    fn play(base: &str, doing: Vec<Does>) -> (Log, Vec<Entry>, String) {
+    pub(in super::super) fn play(base: &str, doing: Vec<Does>) -> (Log, Vec<Entry>, String) {
         let mut log = Log::default();
         let mut entries = Vec::new();
         let mut texts: Vec<Vec<char>> = vec![base.chars().collect()];

@@ -21,6 +21,7 @@
 //! m 0|1                   the text was declared unchanged (saved) or changed
 //! ```
 
+pub mod fold;
 mod log;
 mod replay;
 mod text;

@@ -8,13 +8,15 @@ use gtk4::prelude::*;
 use gtk4::{TextBuffer, glib};
 use tracing::error;
 
-use super::{Entry, Log};
+use super::{Entry, Log, fold};
 
 /// Writes down what happens to a buffer. Lives as long as its signal handlers, that is, as long as the buffer.
 pub struct Recorder {
     base: RefCell<Arc<str>>,
     log: RefCell<Log>,
     now: Cell<Now>,
+    /// The log is about to be shortened.
+    folding: Cell<bool>,
     /// What an undo that is under way has done so far: (put in, characters).
     effects: RefCell<Vec<(bool, u32)>>,
 }
@@ -39,6 +41,7 @@ impl Recorder {
             base: RefCell::new(base),
             log: RefCell::new(log),
             now: Cell::new(Now::Editing),
+            folding: Cell::new(false),
             effects: RefCell::default(),
         });
         recorder.connect(buffer);
@@ -56,7 +59,7 @@ impl Recorder {
     }
 
     /// Declares the text of `buffer` unchanged, as after saving it to its file.
-    pub fn mark_saved(&self, buffer: &TextBuffer) {
+    pub fn mark_saved(self: &Rc<Self>, buffer: &TextBuffer) {
         self.write(buffer, &Entry::Modified(false));
         buffer.set_modified(false);
     }
@@ -70,9 +73,36 @@ impl Recorder {
         self.base.replace(text);
     }
 
-    fn write(&self, buffer: &TextBuffer, entry: &Entry) {
-        if let Err(why) = self.log.borrow_mut().push(entry) {
+    fn write(self: &Rc<Self>, buffer: &TextBuffer, entry: &Entry) {
+        let pushed = self.log.borrow_mut().push(entry);
+        if let Err(why) = pushed {
             self.start_over(buffer, why);
+        }
+        if self.log.borrow().len() > fold::MOST_ENTRIES && !self.folding.replace(true) {
+            let recorder = Rc::downgrade(self);
+            // When nothing else is to do: it takes some ten milliseconds.
+            glib::idle_add_local_full(glib::Priority::LOW, move || {
+                if let Some(recorder) = recorder.upgrade() {
+                    recorder.fold();
+                }
+                glib::ControlFlow::Break
+            });
+        }
+    }
+
+    /// Shortens the log; the buffer is not touched.
+    fn fold(&self) {
+        self.folding.set(false);
+        let folded = fold::fold(&self.base.borrow(), &self.log.borrow());
+        match folded {
+            Ok(Some((base, log))) => {
+                self.base.replace(base);
+                self.log.replace(log);
+            }
+            Ok(None) => {}
+            Err(broken) => {
+                error!(%broken, "the undo log could not be shortened; it is kept as it is")
+            }
         }
     }
 
@@ -115,7 +145,7 @@ impl Recorder {
         }
     }
 
-    fn inserting(&self, buffer: &TextBuffer, at: i32, text: &str) {
+    fn inserting(self: &Rc<Self>, buffer: &TextBuffer, at: i32, text: &str) {
         if text.is_empty() {
             return;
         }
@@ -132,7 +162,7 @@ impl Recorder {
         }
     }
 
-    fn deleting(&self, buffer: &TextBuffer, start: i32, end: i32) {
+    fn deleting(self: &Rc<Self>, buffer: &TextBuffer, start: i32, end: i32) {
         let (start, end) = (start.min(end), start.max(end));
         if start == end {
             return;
@@ -156,7 +186,7 @@ impl Recorder {
         }
     }
 
-    fn boundary(&self, buffer: &TextBuffer, entry: &Entry) {
+    fn boundary(self: &Rc<Self>, buffer: &TextBuffer, entry: &Entry) {
         if self.now.get() == Now::Editing {
             self.write(buffer, entry);
         }
@@ -169,7 +199,7 @@ impl Recorder {
         }
     }
 
-    fn stepped(&self, buffer: &TextBuffer) {
+    fn stepped(self: &Rc<Self>, buffer: &TextBuffer) {
         let entry = match self.now.get() {
             Now::Undoing => {
                 let ops = self.log.borrow().undone_by(&self.effects.borrow());
@@ -203,7 +233,11 @@ pub fn rebuild(buffer: &TextBuffer, base: &str, written: &str) -> (Rc<Recorder>,
         Err(broken) => return plain(buffer, base, broken.to_string()),
     };
     fill(buffer, base);
-    replay(buffer, &entries);
+    let mut log = log;
+    for _ in 0..replay(buffer, &entries) {
+        // Saved in the midst of a user action: it is over.
+        let _ = log.push(&Entry::End);
+    }
     if whole_text(buffer) != text {
         error!(
             "replaying the undo history gave another text; the text is kept, the history is not"
@@ -237,7 +271,8 @@ fn fill(buffer: &TextBuffer, text: &str) {
     buffer.place_cursor(&buffer.start_iter());
 }
 
-fn replay(buffer: &TextBuffer, entries: &[Entry]) {
+/// Gives how many user actions were still open at the end; they are closed.
+fn replay(buffer: &TextBuffer, entries: &[Entry]) -> u32 {
     let mut open = 0u32;
     for entry in entries {
         match *entry {
@@ -274,6 +309,7 @@ fn replay(buffer: &TextBuffer, entries: &[Entry]) {
     for _ in 0..open {
         buffer.end_user_action();
     }
+    open
 }
 
 /// Caret and anchor (the other end of the selection), in characters.
