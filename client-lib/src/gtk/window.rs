@@ -1,6 +1,6 @@
 //! A GtkWindow as a window of a group.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gdk4_wayland::prelude::*;
@@ -8,7 +8,7 @@ use gtk4::glib;
 use gtk4::prelude::*;
 
 use super::protocol::overwinter_window_v1::OverwinterWindowV1;
-use super::wayland::{Link, link};
+use super::wayland::link;
 use crate::session::Group;
 
 /// A GtkWindow that is tied to a group. Clones are the same tie; dropping it does not untie.
@@ -19,7 +19,9 @@ struct Tie {
     window: glib::WeakRef<gtk4::Window>,
     group: Group,
     name: String,
-    bound: RefCell<Option<(Rc<Link>, OverwinterWindowV1)>>,
+    bound: RefCell<Option<OverwinterWindowV1>>,
+    /// GTK gives a window that was hidden a new surface when it is shown again.
+    surface_gone: Cell<bool>,
 }
 
 /// Ties `window` to `group` under the app's own `name` for it ("main", "inspector"). To be called before the window is
@@ -31,9 +33,19 @@ pub fn bind(window: &impl IsA<gtk4::Window>, group: &Group, name: &str) -> Windo
         group: group.clone(),
         name: name.to_owned(),
         bound: RefCell::default(),
+        surface_gone: Cell::new(false),
     });
     let on_realize = tie.clone();
     window.connect_realize(move |_| on_realize.bind());
+    let on_unmap = tie.clone();
+    window.connect_unmap(move |_| on_unmap.surface_gone.set(true));
+    // By now the new surface is there, and its first picture is not: that waits for the compositor's configure.
+    let on_map = tie.clone();
+    window.connect_map(move |_| {
+        if on_map.surface_gone.replace(false) {
+            on_map.bind();
+        }
+    });
     let on_unrealize = tie.clone();
     window.connect_unrealize(move |_| on_unrealize.unbind());
     if window.is_realized() {
@@ -74,6 +86,7 @@ impl Window {
 
 impl Tie {
     fn bind(&self) {
+        self.unbind();
         let Some(window) = self.window.upgrade() else {
             return;
         };
@@ -90,13 +103,14 @@ impl Tie {
             return;
         };
         let bound = link.get_window(&surface, cookie, self.name.clone());
-        *self.bound.borrow_mut() = bound.map(|bound| (link, bound));
+        *self.bound.borrow_mut() = bound;
     }
 
+    /// Goes out with GTK's next flush, behind the end of the surface itself: a window that is about to vanish must not be an
+    /// ordinary one for a moment.
     fn unbind(&self) {
-        if let Some((link, bound)) = self.bound.take() {
+        if let Some(bound) = self.bound.take() {
             bound.destroy();
-            link.flush();
         }
     }
 
@@ -112,7 +126,7 @@ impl Tie {
         *handler.borrow_mut() = Some(clock.connect_layout(move |clock| {
             if let Some(handler) = own.take() {
                 clock.disconnect(handler);
-                if let Some((_, bound)) = &*tie.bound.borrow() {
+                if let Some(bound) = &*tie.bound.borrow() {
                     bound.ready();
                 }
             }
