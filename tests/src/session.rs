@@ -314,7 +314,7 @@ impl Session {
                  \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
                  <busconfig><type>session</type><listen>unix:path={run}/bus</listen><auth>EXTERNAL</auth>\
                  <servicedir>{base}/services</servicedir>\
-                 <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow own=\"*\"/></policy>\
+                 <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>\
                  </busconfig>\n",
                 run = self.runtime().display(),
                 base = self.wish.base.display()
@@ -404,7 +404,7 @@ impl Session {
             self.launcher = Some(child);
             arguments.extend(["--launcher", &launcher_socket]);
         } else {
-            // arguments.push("--no-session");
+            arguments.push("--no-session");
         }
         let (child, line) =
             self.start_part("compositor", &own("overwinter-compositor"), &arguments)?;
