@@ -198,7 +198,7 @@ impl Session {
             format!("{text} It is asleep; click on its ghost to go on."),
         );
         self.shell(ShellEffect::WakeFailed { group });
-        self.come_to_rest(group, true, false);
+        self.come_to_rest(group, true);
     }
 
     /// Gives the group back to a retired copy that contains the newest revision. False if that copy is gone.

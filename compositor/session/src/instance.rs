@@ -234,14 +234,33 @@ impl Session {
             self.shell(crate::effect::ShellEffect::Swap { group, copy });
             return;
         }
-        // Opened just before the former session ended: its journal never came to the disk.
-        let mut holder = holder(copy, None);
+        self.claimed_unsaved(instance, app, group, lease, holder(copy, None));
+    }
+
+    /// Opened, and nothing of it stored, before the former session ended; it may never have come to the disk.
+    fn claimed_unsaved(
+        &mut self,
+        instance: InstanceId,
+        app: &str,
+        group: GroupId,
+        lease: Lease,
+        mut holder: Holder,
+    ) {
+        let known = self.bare.get(&group).copied();
+        if known.is_some_and(|known| known > lease) || !self.is_registered(instance) {
+            return;
+        }
+        self.bare.remove(&group);
         holder.since = self.now;
         let home = Home::Live(holder, Activity::Working);
         let new = Group::new(group, app.to_owned(), String::new(), lease, home);
         self.groups.insert(group, new);
-        self.record_opened(group, app.to_owned());
-        self.record(group, overwinter_proto::JournalRecord::Lease(lease));
+        if known.is_none() {
+            self.record_opened(group, app.to_owned());
+        }
+        if known != Some(lease) {
+            self.record(group, overwinter_proto::JournalRecord::Lease(lease));
+        }
     }
 
     /// The process that was asked for is here: whoever waits for it goes on.

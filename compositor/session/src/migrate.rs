@@ -213,7 +213,7 @@ impl Session {
         let known = (saved.revision, saved.generation);
         if !retired.is_some_and(|copy| self.return_to(group, copy, known, &text)) {
             self.set_error(group, &text);
-            self.come_to_rest(group, true, false);
+            self.come_to_rest(group, true);
         }
     }
 
@@ -239,7 +239,7 @@ impl Session {
             .stored
             .is_some_and(|known| self.return_to(group, holder.copy, known, text));
         if !returned {
-            self.come_to_rest(group, true, false);
+            self.come_to_rest(group, true);
         }
     }
 

@@ -25,6 +25,7 @@ struct Past {
     blames: BTreeMap<Generation, Vec<String>>,
     quarantined: bool,
     closed: bool,
+    opened: bool,
     /// It is this host's, unless `gone`.
     owned: bool,
     /// PREPARING without an end.
@@ -67,7 +68,10 @@ impl Past {
 
     fn add(&mut self, group: GroupId, own: HostKey, record: &JournalRecord) {
         match record {
-            JournalRecord::Opened { app } => self.app.clone_from(app),
+            JournalRecord::Opened { app } => {
+                self.opened = true;
+                self.app.clone_from(app);
+            }
             JournalRecord::Lease(lease) => {
                 self.owned = true;
                 self.lease = self.lease.max(*lease);
@@ -272,7 +276,12 @@ impl Session {
                 },
             }),
             // Opened, and nothing stored: there is nothing here to go on with. Its app may still be alive and say so.
-            None if !past.owned || past.snapshots.is_empty() => return,
+            None if !past.owned || past.snapshots.is_empty() => {
+                if !self.arrivals.contains_key(&id) && past.opened {
+                    self.bare.insert(id, past.lease);
+                }
+                return;
+            }
             None if past.quarantined => Home::Quarantined,
             None => Home::Asleep(Rest::Still),
         };

@@ -69,6 +69,8 @@ pub struct Session {
     pub(crate) arrivals: BTreeMap<GroupId, Arrival>,
     /// How every move ended that is not under way any more.
     pub(crate) moved: BTreeMap<TxId, Moved>,
+    /// Groups whose journal knows a lease and no snapshot: only an app that is still alive has anything of them.
+    pub(crate) bare: BTreeMap<GroupId, Lease>,
     /// Groups that have ended: nobody's claim brings them back.
     pub(crate) ended: BTreeSet<GroupId>,
     pub(crate) asks: BTreeMap<StoreId, Ask>,
@@ -139,6 +141,7 @@ impl Session {
             streams: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             moved: BTreeMap::new(),
+            bare: BTreeMap::new(),
             ended: BTreeSet::new(),
             asks: BTreeMap::new(),
             focus: None,

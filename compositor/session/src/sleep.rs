@@ -78,10 +78,14 @@ impl Session {
             return;
         };
         let (op, until, cap) = match &mut g.home {
-            Home::Live(_, Activity::Saving { op, stage, .. }) => match stage {
-                SaveStage::Asked { until, cap } => (*op, until, *cap),
-                _ => return,
-            },
+            Home::Live(
+                _,
+                Activity::Saving {
+                    op,
+                    stage: SaveStage::Asked { until, cap },
+                    ..
+                },
+            ) => (*op, until, *cap),
             Home::Live(_, Activity::Trying { stage, .. }) => match stage {
                 TrialStage::Restoring { op, until, cap, .. } => (*op, until, *cap),
                 TrialStage::Reading { .. } => return,
@@ -183,25 +187,28 @@ impl Session {
         if let Some(g) = self.groups.get_mut(&group) {
             g.let_go = Some((holder.instance, answered, lease));
         }
-        self.come_to_rest(group, !in_time, touched);
+        self.come_to_rest(group, !in_time);
         if asked.is_some() {
             self.end_of_copies(holder.instance);
+        }
+        // Only now: it must not wake in the process that ends.
+        if touched {
+            self.ghost_touched(group);
         }
     }
 
     /// Its holder is no more, or has let go: what is durable is what there is. A group of which nothing was ever durable
     /// has ended.
-    pub(crate) fn come_to_rest(&mut self, group: GroupId, place_ghost: bool, touched: bool) {
+    pub(crate) fn come_to_rest(&mut self, group: GroupId, place_ghost: bool) {
         let Some(g) = self.groups.get_mut(&group) else {
             return;
         };
         for copy in g.others.values_mut() {
             copy.kind = OtherKind::Refused;
         }
-        let wake = touched.then_some(Reason::Wake);
         let newest = g.newest();
         if g.writing.is_some() || g.pending.is_some() {
-            g.home = Home::Asleep(Rest::Settling { wake });
+            g.home = Home::Asleep(Rest::Settling { wake: None });
         } else {
             g.home = Home::Asleep(Rest::Still);
         }
@@ -215,9 +222,6 @@ impl Session {
                 self.finish(group, Goal::Sleep, Outcome::Done, &text);
                 let text = "It was put to sleep again before it was seen.";
                 self.finish(group, Goal::Wake, Outcome::Skipped, text);
-                if touched && self.groups.get(&group).is_some_and(Group::is_still) {
-                    self.begin_wake(group, Reason::Wake);
-                }
             }
             None if self.groups.get(&group).is_some_and(Group::is_still) => {
                 self.end_unsaved(group);
@@ -336,7 +340,13 @@ impl Session {
             return;
         };
         match activity {
-            Activity::LettingGo { touched, .. } => return self.come_to_rest(group, true, touched),
+            Activity::LettingGo { touched, .. } => {
+                self.come_to_rest(group, true);
+                if touched {
+                    self.ghost_touched(group);
+                }
+                return;
+            }
             Activity::Yielding { .. } => return self.yielded(group, false),
             _ => {}
         }
@@ -369,7 +379,7 @@ impl Session {
         g.error = Some(text.clone());
         self.finish(group, Goal::Wake, Outcome::Failed, &text);
         self.notice(Some(group), text);
-        self.come_to_rest(group, true, false);
+        self.come_to_rest(group, true);
         self.quarantine_if_hopeless(group);
     }
 }

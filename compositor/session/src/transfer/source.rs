@@ -42,12 +42,11 @@ pub(crate) enum DepartureStage {
     Packing {
         store: StoreId,
         until: Instant,
+        /// The store sends the offer itself: the answer to it may overtake the word that it was made.
+        needed: Option<Vec<ChunkId>>,
     },
     /// The offer is out.
-    Offered {
-        what: Packed,
-        until: Instant,
-    },
+    Offered { what: Packed, until: Instant },
     Sending {
         what: Packed,
         store: StoreId,
@@ -60,10 +59,7 @@ pub(crate) enum DepartureStage {
         until: Instant,
     },
     /// The destination verifies and stages.
-    Prepared {
-        what: Packed,
-        until: Instant,
-    },
+    Prepared { what: Packed, until: Instant },
     /// The record RELEASED is being written: the commit point.
     Committing {
         what: Packed,
@@ -218,7 +214,11 @@ impl Session {
             peer,
             to,
             was_live,
-            stage: DepartureStage::Packing { store, until },
+            stage: DepartureStage::Packing {
+                store,
+                until,
+                needed: None,
+            },
         };
         self.set_home(group, Home::Departing(departure));
     }
@@ -249,9 +249,31 @@ impl Session {
             }
             return;
         };
-        let DepartureStage::Offered { what, .. } = departure.stage else {
-            return;
-        };
+        match departure.stage {
+            DepartureStage::Packing { store, until, .. } => {
+                let needed = Some(chunks);
+                let stage = DepartureStage::Packing {
+                    store,
+                    until,
+                    needed,
+                };
+                self.set_stage(group, stage);
+            }
+            DepartureStage::Offered { what, .. } => {
+                self.send_chunks(group, tx, peer, what, chunks);
+            }
+            _ => {}
+        }
+    }
+
+    fn send_chunks(
+        &mut self,
+        group: GroupId,
+        tx: TxId,
+        peer: PeerId,
+        what: Packed,
+        chunks: Vec<ChunkId>,
+    ) {
         let request = StoreRequest::SendChunks {
             group,
             tx,
@@ -316,7 +338,7 @@ impl Session {
         }
         match (departure.stage.clone(), reply) {
             (
-                DepartureStage::Packing { .. },
+                DepartureStage::Packing { needed, .. },
                 StoreReply::Packed {
                     closure,
                     generation,
@@ -328,6 +350,9 @@ impl Session {
                 };
                 let until = self.now.after(PEER_MS);
                 self.set_stage(group, DepartureStage::Offered { what, until });
+                if let Some(chunks) = needed {
+                    self.send_chunks(group, tx, peer, what, chunks);
+                }
             }
             (DepartureStage::Sending { what, .. }, StoreReply::Sent) => {
                 let epoch = self.groups.get(&group).map_or(0, |g| g.lease.epoch());
