@@ -1,8 +1,8 @@
 //! Running lenses.
 
+use super::fuel::Fuel;
 use super::scalar::convert;
 use super::{Lens, Scalar};
-use crate::cbor::MAX_DEPTH;
 use crate::loss::{LossReason, LossReport};
 use crate::value::{Kind, Map, Value};
 
@@ -39,53 +39,6 @@ pub enum LensError {
     /// Travelling steps did more work than they may.
     #[error("the steps that travel with the state do more work than is allowed")]
     OutOfFuel,
-}
-
-/// How much work steps may do: nodes touched plus 64-byte units copied, and levels of nesting added.
-#[derive(Debug, Clone, Copy)]
-pub struct Fuel {
-    /// None: without limit.
-    left: Option<u64>,
-    levels: u64,
-}
-
-impl Fuel {
-    /// Enough for any honest chain over a document of 64 MiB.
-    pub const TRAVELLING: Fuel = Fuel::new(64 << 20);
-    /// For one's own steps, which are part of the program.
-    pub const OWN: Fuel = Fuel {
-        left: None,
-        levels: u64::MAX,
-    };
-
-    /// `amount` units, and as many levels of nesting as a document may have.
-    pub const fn new(amount: u64) -> Fuel {
-        Fuel {
-            left: Some(amount),
-            levels: MAX_DEPTH as u64,
-        }
-    }
-
-    fn spend(&mut self, amount: u64) -> Result<(), LensError> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(amount).ok_or(LensError::OutOfFuel)?;
-        }
-        Ok(())
-    }
-
-    /// Pays for copying or comparing `value` once.
-    fn spend_on(&mut self, value: &Value) -> Result<(), LensError> {
-        match self.left {
-            Some(left) => self.spend(value.weight(left)),
-            None => Ok(()),
-        }
-    }
-
-    /// Pays for one more level of nesting, so that recursion over the result stays bounded.
-    fn deepen(&mut self) -> Result<(), LensError> {
-        self.levels = self.levels.checked_sub(1).ok_or(LensError::OutOfFuel)?;
-        Ok(())
-    }
 }
 
 /// What a run carries along: fuel, where it is, and what it could not carry over.
@@ -282,9 +235,13 @@ fn hoist(
     let Some(value) = inner.remove(field) else {
         return Ok(());
     };
-    let keep_empty = base.is_some_and(|base| base.contains_key(host));
-    if inner.is_empty() && !keep_empty && host != field {
-        record.remove(host);
+    if inner.is_empty() && host != field {
+        // Empty, null or absent: as the far end had it, else absent.
+        match base.and_then(|base| base.get(host)) {
+            None => drop(record.remove(host)),
+            Some(Value::Null) => drop(record.insert(host, Value::Null)),
+            Some(_) => {}
+        }
     }
     if host == field {
         // The field takes its host's own place; what else the host held has nowhere to go.

@@ -14,14 +14,16 @@
 //! untrusted input as before.
 
 mod apply;
+mod fuel;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use apply::{Dir, Fuel, LensError};
+pub use apply::{Dir, LensError};
 pub(crate) use apply::{Run, apply_all};
+pub use fuel::Fuel;
 pub use scalar::Scalar;
 
 use crate::bridge;

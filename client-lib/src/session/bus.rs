@@ -13,8 +13,8 @@ use zbus::fdo::DBusProxy;
 use zbus::message::Header;
 use zbus::zvariant::{self, DynamicType};
 
+use super::messages::{Incoming, Job};
 use super::requests::Request;
-use super::worker::{Incoming, Job};
 
 /// Longest wait for an answer on the bus. The session answers at once; libdbus gives up at 25 s, a user before 5.
 const CALL_WAIT: Duration = Duration::from_secs(5);

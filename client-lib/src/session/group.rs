@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::document::AnyDocument;
-use super::worker::{Job, Opened, SaveJob};
+use super::messages::{Job, Opened, SaveJob};
 use super::{Inner, UI_WAIT};
 use crate::document::Origin;
 

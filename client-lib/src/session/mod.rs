@@ -11,9 +11,11 @@
 //! 4. A request that names a lease other than the copy's own changes nothing.
 //! 5. What the UI thread says first is heard first: the worker is a queue.
 
+mod answers;
 mod bus;
 mod document;
 mod group;
+mod messages;
 mod payload;
 mod requests;
 mod wake;
@@ -34,9 +36,10 @@ pub use group::{Group, Standing};
 
 use document::{Kind, erase};
 use group::Attached;
+use messages::{Job, Opened, Registered, ToUi};
 use requests::Answered;
 use wake::Wake;
-use worker::{Job, Opened, ToUi, Worker};
+use worker::Worker;
 
 use crate::state::State;
 
@@ -297,7 +300,7 @@ impl Inner {
         }
     }
 
-    fn registered(&self, registered: worker::Registered) {
+    fn registered(&self, registered: Registered) {
         self.connected.set(true);
         if !self.ever_registered.replace(true) {
             self.reason.set(registered.reason);

@@ -8,7 +8,7 @@ use overwinter_proto::Reason;
 use super::Inner;
 use super::document::Decoded;
 use super::group::{Attached, Group, Standing};
-use super::worker::{Job, Outcome, ToUi, TrialCheck};
+use super::messages::{Job, Outcome, ToUi, TrialCheck};
 
 /// A request of `org.overwinter.Client1`, checked for its sender.
 #[derive(Debug)]

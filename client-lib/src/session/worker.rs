@@ -1,171 +1,24 @@
 //! The worker thread: everything that takes time, in one strict order.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use overwinter_proto::Reason;
 
 use super::AppInfo;
-use super::bus::{Bus, CallError, Wire};
-use super::document::{Captured, Decoder};
+use super::answers::{RestoredAnswer, Sent};
+use super::bus::{Bus, CallError};
+use super::document::Decoder;
+use super::messages::{Incoming, Job, Opened, Outcome, Registered, ToUi};
 use super::payload;
-use super::requests::{Request, Trial};
+use super::requests::Trial;
 use super::wake::WakeHandle;
-use crate::document::{Origin, Provenance, type_of};
-use crate::loss::LossReport;
+use crate::document::type_of;
 
 /// When the session refuses us, how long until we ask again, and how often.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 const RETRIES: u32 = 5;
-
-/// What the worker is to do.
-pub(super) enum Job {
-    /// The bus says who owns the session's name now.
-    OwnerChanged(Option<String>),
-    Register {
-        held: Vec<(String, u64, u64)>,
-    },
-    Incoming(Incoming),
-    Open {
-        key: u64,
-        title: String,
-        reply: Option<Sender<Result<Opened, String>>>,
-    },
-    NewCookie {
-        group: String,
-        copy: u64,
-        reply: Sender<Option<String>>,
-    },
-    Save(SaveJob),
-    /// The newest revision is stored already.
-    ConfirmStored {
-        op: u64,
-        group: String,
-        lease: u64,
-        revision: u64,
-        title: String,
-    },
-    CheckTrial(TrialCheck),
-    Say {
-        op: u64,
-        outcome: Outcome,
-        then_quit: bool,
-    },
-    /// What was answered to `op` before, once more.
-    SayAgain {
-        op: u64,
-        group: String,
-    },
-    Closed {
-        group: String,
-        lease: u64,
-    },
-    Timer {
-        key: u64,
-        at: Instant,
-    },
-    /// Everything said before this has been delivered: have the process ended.
-    Quit,
-    Flush(Sender<()>),
-    Stop,
-}
-
-/// A state to be encoded and sent.
-pub(super) struct SaveJob {
-    pub key: u64,
-    pub op: u64,
-    pub group: String,
-    pub lease: u64,
-    pub revision: u64,
-    pub title: String,
-    pub captured: Box<dyn Captured>,
-    pub origin: Option<Origin>,
-    pub asked: Instant,
-    pub deadline: Option<Duration>,
-}
-
-/// A trial copy that was built, to be compared with what it was built from.
-pub(super) struct TrialCheck {
-    pub op: u64,
-    pub group: String,
-    pub copy: u64,
-    pub revision: u64,
-    pub captured: Box<dyn Captured>,
-    pub provenance: Provenance,
-    pub loss: LossReport,
-}
-
-/// What came over the bus, from the session itself.
-pub(super) enum Incoming {
-    Request(Request),
-    Restore {
-        op: u64,
-        group: String,
-        copy: u64,
-        reason: Reason,
-        revision: u64,
-        cookie: String,
-        inline: Vec<u8>,
-        files: Vec<OwnedFd>,
-    },
-}
-
-/// An answer that needs no work.
-#[derive(Debug, Clone)]
-pub(super) enum Outcome {
-    Released {
-        group: String,
-        lease: u64,
-        revision: u64,
-    },
-    Changed {
-        group: String,
-        lease: u64,
-        revision: u64,
-    },
-    Failed {
-        group: String,
-        why: String,
-    },
-    Names {
-        held: bool,
-    },
-}
-
-/// What the UI thread is told.
-pub(super) enum ToUi {
-    Registered(Registered),
-    Lost,
-    /// A session is there: say what is held.
-    Appeared,
-    Opened {
-        key: u64,
-        opened: Opened,
-    },
-    SaveFinished {
-        key: u64,
-    },
-    Timer {
-        key: u64,
-    },
-    Trial(Box<Trial>),
-    Request(Request),
-    Quit,
-}
-
-pub(super) struct Registered {
-    pub reason: Reason,
-    pub kept: Vec<String>,
-}
-
-pub(super) struct Opened {
-    pub group: String,
-    pub lease: u64,
-    pub copy: u64,
-    pub cookie: String,
-}
 
 /// The UI thread's handle.
 pub(super) struct Worker {
@@ -235,45 +88,22 @@ impl Drop for Worker {
     }
 }
 
-/// The newest state that was handed over for a group, to be sent again when asked again.
-struct Sent {
-    op: u64,
-    lease: u64,
-    revision: u64,
-    title: String,
-    digest: [u8; 32],
-    /// None once it is stored: then its number is enough.
-    bytes: Option<Vec<u8>>,
-}
-
-/// How a trial went, to be told again when asked again.
-struct RestoredAnswer {
-    op: u64,
-    group: String,
-    copy: u64,
-    revision: u64,
-    digest: [u8; 32],
-    loss: Vec<(String, String)>,
-}
-
-/// How many of those are kept: more than an instance ever restores at a time.
-const RESTORED_KEPT: usize = 64;
-
-struct Thread {
+/// What the thread owns.
+pub(super) struct Thread {
     info: AppInfo,
     bus: Option<Bus>,
     decoders: Vec<Decoder>,
     to_ui: Sender<ToUi>,
     wake: WakeHandle,
     timers: BTreeSet<(Instant, u64)>,
-    saved: HashMap<String, Sent>,
-    restored: VecDeque<RestoredAnswer>,
+    pub(super) saved: HashMap<String, Sent>,
+    pub(super) restored: VecDeque<RestoredAnswer>,
     retries: u32,
     retry_at: Option<Instant>,
 }
 
 impl Thread {
-    fn tell(&self, message: ToUi) {
+    pub(super) fn tell(&self, message: ToUi) {
         if self.to_ui.send(message).is_ok() {
             self.wake.wake();
         }
@@ -291,7 +121,11 @@ impl Thread {
     }
 
     /// A call whose failure only the log is interested in: the session has its own deadline for what it asked.
-    fn inform<B: serde::Serialize + zbus::zvariant::DynamicType>(&self, method: &str, body: &B) {
+    pub(super) fn inform<B: serde::Serialize + zbus::zvariant::DynamicType>(
+        &self,
+        method: &str,
+        body: &B,
+    ) {
         match self.call::<B, ()>(method, body) {
             Ok(()) | Err(CallError::NoSession) => {}
             Err(CallError::Bus(e)) => tracing::warn!("{method} was not heard by the session: {e}"),
@@ -394,16 +228,7 @@ impl Thread {
                 revision,
                 title,
             } => {
-                let digest = self.saved.get(&group).map_or([0; 32], |sent| sent.digest);
-                let sent = Sent {
-                    op,
-                    lease,
-                    revision,
-                    title,
-                    digest,
-                    bytes: None,
-                };
-                self.send_state(&group, sent);
+                self.confirm_stored(op, group, lease, revision, title);
             }
             Job::CheckTrial(check) => self.check_trial(check),
             Job::Say {
@@ -526,202 +351,5 @@ impl Thread {
         (decoder.decode)(bytes)
             .map(|decoded| (kind, decoded))
             .map_err(|e| e.to_string())
-    }
-
-    fn save(&mut self, save: SaveJob) {
-        let SaveJob {
-            key,
-            op,
-            group,
-            lease,
-            revision,
-            title,
-            captured,
-            origin,
-            asked,
-            deadline,
-        } = save;
-        self.plead(op, &group, asked, deadline);
-        match captured.encode(origin.as_ref()) {
-            Ok(encoded) => {
-                drop(captured);
-                self.plead(op, &group, asked, deadline);
-                let sent = Sent {
-                    op,
-                    lease,
-                    revision,
-                    title,
-                    digest: encoded.digest,
-                    bytes: Some(encoded.bytes),
-                };
-                self.send_state(&group, sent);
-            }
-            Err(e) => {
-                tracing::error!("`{title}` cannot be saved: {e}");
-                if op != 0 {
-                    self.say(
-                        op,
-                        &Outcome::Failed {
-                            group,
-                            why: e.to_string(),
-                        },
-                    );
-                }
-            }
-        }
-        self.tell(ToUi::SaveFinished { key });
-    }
-
-    /// Asks for more time when half of it is gone.
-    fn plead(&self, op: u64, group: &str, asked: Instant, deadline: Option<Duration>) {
-        if op != 0 && deadline.is_some_and(|deadline| asked.elapsed() > deadline / 2) {
-            self.inform("ExtendDeadline", &(op, group, 5000_u32));
-        }
-    }
-
-    fn send_state(&mut self, group: &str, sent: Sent) {
-        match sent
-            .bytes
-            .as_deref()
-            .map_or(Ok((Vec::new(), Vec::new())), payload::give)
-        {
-            Ok((inline, files)) => {
-                let wire: Wire = (inline, files.into_iter().map(Into::into).collect());
-                let body = (
-                    sent.op,
-                    group,
-                    sent.lease,
-                    sent.revision,
-                    &sent.title,
-                    sent.digest.as_slice(),
-                    wire,
-                );
-                self.inform("Saved", &body);
-                self.saved.insert(group.to_owned(), sent);
-            }
-            Err(e) => {
-                tracing::warn!("`{}` cannot be handed over: {e}", sent.title);
-                if sent.op != 0 {
-                    self.say(
-                        sent.op,
-                        &Outcome::Failed {
-                            group: group.to_owned(),
-                            why: e.to_string(),
-                        },
-                    );
-                }
-            }
-        }
-    }
-
-    fn note_stored(&mut self, request: &Request) {
-        if let Request::Stored {
-            group, revision, ..
-        } = request
-            && let Some(sent) = self.saved.get_mut(group)
-            && sent.revision <= *revision
-        {
-            sent.bytes = None;
-        }
-    }
-
-    fn check_trial(&mut self, check: TrialCheck) {
-        let TrialCheck {
-            op,
-            group,
-            copy,
-            revision,
-            captured,
-            provenance,
-            loss,
-        } = check;
-        let digests = provenance
-            .digest()
-            .and_then(|was| Ok((was, captured.digest_after(&provenance)?)));
-        let (was, digest) = match digests {
-            Ok(digests) => digests,
-            Err(e) => {
-                return self.say(
-                    op,
-                    &Outcome::Failed {
-                        group,
-                        why: e.to_string(),
-                    },
-                );
-            }
-        };
-        // Until it is saved again, the state that is stored is the one it came from.
-        let sent = Sent {
-            op: 0,
-            lease: 0,
-            revision,
-            title: String::new(),
-            digest: was,
-            bytes: None,
-        };
-        self.saved.insert(group.clone(), sent);
-        let loss = loss
-            .iter()
-            .map(|loss| (loss.path.clone(), loss.reason.to_string()))
-            .collect();
-        let answer = RestoredAnswer {
-            op,
-            group,
-            copy,
-            revision,
-            digest,
-            loss,
-        };
-        self.say_restored(&answer);
-        self.restored.push_back(answer);
-        if self.restored.len() > RESTORED_KEPT {
-            self.restored.pop_front();
-        }
-    }
-
-    fn say_restored(&self, answer: &RestoredAnswer) {
-        let RestoredAnswer {
-            op,
-            group,
-            copy,
-            revision,
-            digest,
-            loss,
-        } = answer;
-        self.inform(
-            "Restored",
-            &(op, group, copy, revision, digest.as_slice(), loss),
-        );
-    }
-
-    fn say(&self, op: u64, outcome: &Outcome) {
-        match outcome {
-            Outcome::Released {
-                group,
-                lease,
-                revision,
-            } => self.inform("Released", &(op, group, lease, revision)),
-            Outcome::Changed {
-                group,
-                lease,
-                revision,
-            } => self.inform("Changed", &(op, group, lease, revision)),
-            Outcome::Failed { group, why } => self.inform("Failed", &(op, group, why)),
-            Outcome::Names { held } => self.inform("Names", &(op, held)),
-        }
-    }
-
-    fn say_again(&mut self, op: u64, group: &str) {
-        if let Some(answer) = self.restored.iter().find(|answer| answer.op == op) {
-            return self.say_restored(answer);
-        }
-        if let Some(sent) = self.saved.get(group).filter(|sent| sent.op == op) {
-            let sent = Sent {
-                title: sent.title.clone(),
-                bytes: sent.bytes.clone(),
-                ..*sent
-            };
-            self.send_state(group, sent);
-        }
     }
 }
