@@ -108,12 +108,6 @@ impl App {
     ) -> (Rc<DocWindow>, Option<String>) {
         let (window, loss) = DocWindow::new(&self.gtk, self.release, document, role);
         self.windows.borrow_mut().push(window.clone());
-        let app = Rc::downgrade(self);
-        window.window.connect_destroy(move |gone| {
-            if let Some(app) = app.upgrade() {
-                app.windows.borrow_mut().retain(|kept| &kept.window != gone);
-            }
-        });
         (window, loss)
     }
 
@@ -141,6 +135,10 @@ impl App {
     fn connect(self: &Rc<Self>) {
         let app = self.clone();
         self.gtk.connect_startup(move |_| app.start());
+        // Not the window's own `destroy`: that comes only once nobody holds the window, and we do.
+        let weak = Rc::downgrade(self);
+        self.gtk
+            .connect_window_removed(move |_, gone| with(&weak, |app| app.forget(gone)));
         let weak = Rc::downgrade(self);
         self.gtk
             .connect_activate(move |_| with(&weak, Self::activate));
@@ -151,6 +149,14 @@ impl App {
                 with(&weak, |app| app.open_file(file));
             }
         });
+    }
+
+    fn forget(&self, gone: &gtk4::Window) {
+        let at = |kept: &Rc<DocWindow>| kept.window.upcast_ref::<gtk4::Window>() == gone;
+        let found = self.windows.borrow().iter().position(at);
+        // Dropped after the list is free again: what goes with the window may ask for the others.
+        let window = found.map(|at| self.windows.borrow_mut().remove(at));
+        drop(window);
     }
 
     fn start(self: &Rc<Self>) {

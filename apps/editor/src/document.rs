@@ -31,6 +31,8 @@ pub struct Document {
     pub search: String,
     /// Whether the search bar is open.
     pub searching: bool,
+    /// Whether keys go to the search bar, not to the text.
+    pub search_focused: bool,
     /// Size of the text; 1 is normal.
     pub zoom: f64,
     /// Whether long lines are wrapped.
@@ -73,6 +75,7 @@ impl Default for Document {
             language: None,
             search: String::new(),
             searching: false,
+            search_focused: false,
             zoom: 1.0,
             wrap: false,
             width: 780,

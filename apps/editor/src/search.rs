@@ -71,12 +71,26 @@ impl Search {
         self.bar.set_search_mode(true);
         self.entry.grab_focus();
         self.entry.select_region(0, -1);
+        self.apply();
+        self.tell();
+    }
+
+    /// Whether keys go to the bar.
+    pub fn has_focus(&self) -> bool {
+        let focus = self.bar.root().and_then(|root| root.focus());
+        focus.is_some_and(|focus| focus.is_ancestor(&self.entry))
     }
 
     /// Opens the bar as it was in a saved document: nothing is selected and the caret stays.
     pub fn reopen(&self) {
         self.bar.set_search_mode(true);
         self.apply();
+    }
+
+    /// Lets keys go to the bar, behind what is written there.
+    pub fn focus(&self) {
+        self.entry.grab_focus();
+        self.entry.set_position(-1);
     }
 
     /// Goes to the next match after the selection, or the previous one before it, round the end of the text.

@@ -21,6 +21,7 @@ fn document() -> Document {
         language: Some("markdown".into()),
         search: "tw".into(),
         searching: true,
+        search_focused: true,
         width: 700,
         height: 500,
         ..Document::default()

@@ -143,6 +143,20 @@ fn work_in(window: &DocWindow) {
     adjustment.set_value(333.0);
 }
 
+/// Opens the search bar, which takes what is selected, and stays in it.
+fn search_in(window: &DocWindow) {
+    let settings = gtk4::Settings::default().expect("there is a display");
+    settings.set_gtk_enable_animations(false);
+    gtk4::prelude::WidgetExt::activate_action(&window.window, "win.find", None)
+        .expect("text can be searched");
+    let focus = gtk4::prelude::RootExt::focus(&window.window);
+    let entry = focus
+        .and_downcast::<gtk4::Text>()
+        .expect("keys go to the search bar");
+    assert!(entry.text().contains("line 43"));
+    entry.set_position(-1);
+}
+
 fn a_window_made_from_a_capture_is_the_same(display: &Display, release: &'static Release) {
     let app = app(release);
     let path = Some("/nowhere/example.rs".to_owned());
@@ -158,6 +172,7 @@ fn a_window_made_from_a_capture_is_the_same(display: &Display, release: &'static
     window.window.present();
     settled(&window);
     work_in(&window);
+    search_in(&window);
     if release.zoom_and_wrap {
         gtk4::prelude::WidgetExt::activate_action(&window.window, "win.zoom-in", None)
             .expect("2.0 can zoom");
@@ -190,6 +205,13 @@ fn a_window_made_from_a_capture_is_the_same(display: &Display, release: &'static
     copy.adopt();
     assert!(copy.window.is_visible());
     copy.drop_copy();
+    let gone = [Rc::downgrade(&window), Rc::downgrade(&copy)];
+    drop((window, copy));
+    while glib::MainContext::default().iteration(false) {}
+    assert!(
+        gone.iter().all(|window| window.upgrade().is_none()),
+        "windows are dropped with what they hold"
+    );
     assert!(app.gtk.windows().is_empty(), "nothing is left of them");
 }
 

@@ -30,6 +30,8 @@ pub struct Document {
     pub search: String,
     /// Whether the search bar is open.
     pub searching: bool,
+    /// Whether keys go to it.
+    pub search_focused: bool,
     /// Width of the window, in logical pixels.
     pub width: i32,
     /// Height of the window, in logical pixels.
@@ -56,6 +58,7 @@ impl From<document::Document> for Document {
             language: document.language,
             search: document.search,
             searching: document.searching,
+            search_focused: document.search_focused,
             width: document.width,
             height: document.height,
             maximized: document.maximized,
@@ -78,6 +81,7 @@ impl From<Document> for document::Document {
             language: state.language,
             search: state.search,
             searching: state.searching,
+            search_focused: state.search_focused,
             width: state.width,
             height: state.height,
             maximized: state.maximized,

@@ -37,6 +37,8 @@ pub struct Document {
     pub search: String,
     /// Whether the search bar is open.
     pub searching: bool,
+    /// Whether keys go to it.
+    pub search_focused: bool,
     /// Size of the text; 1 is normal.
     pub zoom: f64,
     /// Whether long lines are wrapped.
@@ -78,6 +80,7 @@ impl From<document::Document> for Document {
             language: document.language,
             search: document.search,
             searching: document.searching,
+            search_focused: document.search_focused,
             zoom: document.zoom,
             wrap: document.wrap,
             width: document.width,
@@ -102,6 +105,7 @@ impl From<Document> for document::Document {
             language: state.language,
             search: state.search,
             searching: state.searching,
+            search_focused: state.search_focused,
             zoom: state.zoom,
             wrap: state.wrap,
             width: state.width,

@@ -47,10 +47,8 @@ impl DocWindow {
             .sync_create()
             .build();
         if self.release.zoom_and_wrap {
-            self.add_action("zoom-in", |this| this.set_zoom(this.zoom.get() + ZOOM_STEP));
-            self.add_action("zoom-out", |this| {
-                this.set_zoom(this.zoom.get() - ZOOM_STEP)
-            });
+            self.add_action("zoom-in", |this| this.zoom_by(ZOOM_STEP));
+            self.add_action("zoom-out", |this| this.zoom_by(-ZOOM_STEP));
             self.add_action("zoom-normal", |this| this.set_zoom(1.0));
             self.add_wrap_action();
         }
@@ -88,6 +86,12 @@ impl DocWindow {
                 doing.await;
             }
         });
+    }
+
+    /// Zooms to the next multiple of the step.
+    fn zoom_by(&self, step: f64) {
+        let steps = (self.zoom.get() / ZOOM_STEP).round();
+        self.set_zoom((steps + step.signum()) * ZOOM_STEP);
     }
 
     fn find(&self, forward: bool) {

@@ -68,5 +68,6 @@ impl DocWindow {
         call(&self.hooks.closed);
         self.role.set(Role::Retired);
         self.window.destroy();
+        self.forget_hooks();
     }
 }

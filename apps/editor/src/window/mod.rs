@@ -47,6 +47,8 @@ pub struct DocWindow {
     parts: layout::Parts,
     path: RefCell<Option<String>>,
     etag: RefCell<Option<String>>,
+    /// Id of the language; kept even where no such language is installed.
+    language: RefCell<Option<String>>,
     zoom: Cell<f64>,
     zoom_css: gtk4::CssProvider,
     role: Cell<Role>,
@@ -55,6 +57,8 @@ pub struct DocWindow {
     /// The place that was asked for, until it is reached.
     pending: RefCell<Option<place::Pending>>,
     hooks: Hooks,
+    /// At the style manager, which outlives the window.
+    style_handler: RefCell<Option<glib::SignalHandlerId>>,
 }
 
 type Hook = RefCell<Option<Rc<dyn Fn()>>>;
@@ -109,12 +113,14 @@ impl DocWindow {
             parts,
             path: RefCell::new(document.path.clone()),
             etag: RefCell::new(document.etag.clone()),
+            language: RefCell::new(document.language.clone()),
             zoom: Cell::new(1.0),
             zoom_css: gtk4::CssProvider::new(),
             role: Cell::new(role),
             rest: document.rest.clone(),
             pending: RefCell::new(Some(place::Pending::of(document))),
             hooks: Hooks::default(),
+            style_handler: RefCell::default(),
         });
         this.dress(document);
         this.add_actions();
@@ -139,9 +145,10 @@ impl DocWindow {
             caret,
             anchor,
             scroll: place.scroll,
-            language: self.buffer.language().map(|l| l.id().into()),
+            language: self.language.borrow().clone(),
             search: self.search.text(),
             searching: self.search.is_open(),
+            search_focused: self.search.is_open() && self.search.has_focus(),
             zoom: self.zoom.get(),
             wrap: self.view.wrap_mode() != gtk4::WrapMode::None,
             width: place.width,
@@ -182,6 +189,14 @@ impl DocWindow {
     pub fn drop_copy(&self) {
         self.role.set(Role::Retired);
         self.window.destroy();
+        self.forget_hooks();
+    }
+
+    /// Whoever listened may own this window: nobody is told anything from now on.
+    fn forget_hooks(&self) {
+        for hook in [&self.hooks.changed, &self.hooks.closed, &self.hooks.settled] {
+            hook.replace(None);
+        }
     }
 
     /// Nothing is in it and no file belongs to it: a file that is opened may take its place.
@@ -245,7 +260,11 @@ impl DocWindow {
         if document.searching {
             self.search.reopen();
         }
-        self.view.grab_focus();
+        if document.searching && document.search_focused {
+            self.search.focus();
+        } else {
+            self.view.grab_focus();
+        }
     }
 
     fn guess_language(&self) {
@@ -254,6 +273,8 @@ impl DocWindow {
         };
         let language = sourceview5::LanguageManager::default().guess_language(Some(path), None);
         self.buffer.set_language(language.as_ref());
+        self.language
+            .replace(language.map(|language| language.id().into()));
     }
 
     /// Syntax colours for the desktop's light or dark style.
@@ -274,7 +295,7 @@ impl DocWindow {
             1.0
         };
         let percent = (zoom * 100.0).round();
-        self.zoom.set(percent / 100.0);
+        self.zoom.set(zoom);
         self.zoom_css
             .load_from_data(&format!("textview {{ font-size: {percent}%; }}"));
         self.parts.zoom.set_label(&format!("{percent} %"));
@@ -346,14 +367,8 @@ impl DocWindow {
                 .connect_notify_local(Some(property), move |_, _| resized());
         }
         let style = with(Self::follow_style);
-        let manager = adw::StyleManager::default();
-        let handler = manager.connect_dark_notify(move |_| style());
-        let handler = Cell::new(Some(handler));
-        self.window.connect_destroy(move |_| {
-            if let Some(handler) = handler.take() {
-                manager.disconnect(handler);
-            }
-        });
+        let handler = adw::StyleManager::default().connect_dark_notify(move |_| style());
+        self.style_handler.replace(Some(handler));
         self.connect_closing();
     }
 
@@ -395,6 +410,14 @@ impl DocWindow {
             .language()
             .map_or_else(|| "Plain text".into(), |l| l.name());
         self.parts.language.set_label(&language);
+    }
+}
+
+impl Drop for DocWindow {
+    fn drop(&mut self) {
+        if let Some(handler) = self.style_handler.take() {
+            adw::StyleManager::default().disconnect(handler);
+        }
     }
 }
 
