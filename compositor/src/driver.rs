@@ -232,7 +232,10 @@ impl Driver {
 
     /// One event in, its effects out.
     pub(crate) fn tell_heart(&mut self, state: &mut Overwinter, event: Event) {
-        tracing::debug!(?event, "the heart hears");
+        // An offer carries the group's keys: these are for no log.
+        if !matches!(event, Event::Peer { .. }) {
+            tracing::debug!(?event, "the heart hears");
+        }
         let effects = self.session.step(self.now(state), event);
         self.carry_out(state, effects);
     }
@@ -324,7 +327,16 @@ impl Driver {
     /// Carries out what the heart wants. What comes of it is heard in the same turn or later, never in here.
     pub(crate) fn carry_out(&mut self, state: &mut Overwinter, effects: Vec<Effect>) {
         for effect in effects {
-            tracing::debug!(?effect, "the heart wants");
+            let unpack = matches!(
+                effect,
+                Effect::Store {
+                    request: StoreRequest::Unpack { .. },
+                    ..
+                }
+            );
+            if !unpack && !matches!(effect, Effect::Peer { .. }) {
+                tracing::debug!(?effect, "the heart wants");
+            }
             match effect {
                 Effect::Send { instance, message } => self.send(state, instance, message),
                 Effect::Store { id, request } => self.ask_store(state, id, request),
