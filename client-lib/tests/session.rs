@@ -587,6 +587,23 @@ fn a_new_session_hears_what_is_held() {
 }
 
 #[test]
+fn copies_of_a_session_that_has_gone_are_dropped() {
+    let Scene {
+        app,
+        peer,
+        bus: _bus,
+    } = scene("wake");
+    peer.restore(90, 3, "wake", 12, &note("half awake"));
+    assert!(matches!(
+        peer.hear(&app.session),
+        Said::Restored { op: 90, .. }
+    ));
+    peer.connection.close().unwrap();
+    pump(&app.session, || app.quit.get());
+    assert_eq!(*app.asked.borrow(), ["discard"]);
+}
+
+#[test]
 fn an_app_that_was_there_first_joins_the_session() {
     let bus = PrivateBus::start();
     let app = App::start(&bus.address);

@@ -135,7 +135,8 @@ impl Group {
         answer.recv_timeout(UI_WAIT).ok().flatten()
     }
 
-    /// The user closed the document and wants it closed. The document itself is the app's to take down.
+    /// The user closed the document and wants it closed. The document itself is the app's to take down. Does nothing for a
+    /// copy that was let go of: its windows may report their end without harm.
     pub fn close(&self) {
         let Some(session) = self.0.session.upgrade() else {
             return;
@@ -243,7 +244,9 @@ impl Group {
         }
     }
 
+    /// Gone first, told second: a window that goes down may well report that it was closed, and that is not the user's wish.
     pub(super) fn discard(&self) {
+        self.set_standing(Standing::Gone);
         if let Some(document) = self.document() {
             document.discard();
         }

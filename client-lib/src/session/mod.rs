@@ -305,7 +305,9 @@ impl Inner {
         if !self.ever_registered.replace(true) {
             self.reason.set(registered.reason);
         }
-        for group in self.groups.borrow().clone() {
+        // Not borrowed while the app's own code runs.
+        let groups = self.groups.borrow().clone();
+        for group in groups {
             match (group.standing(), group.attached()) {
                 (Standing::Live, Some(Attached { group: id, .. }))
                     if !registered.kept.contains(&id) =>
@@ -331,11 +333,18 @@ impl Inner {
     /// The session has gone. Copies on trial and retired ones were its affair: the next one does not know them.
     fn session_lost(&self) {
         self.connected.set(false);
-        for group in self.groups.borrow().clone() {
+        let mut dropped = false;
+        // Not borrowed while the app's own code runs.
+        let groups = self.groups.borrow().clone();
+        for group in groups {
             if matches!(group.standing(), Standing::Trial | Standing::Retired) {
                 group.discard();
                 self.drop_group(&group);
+                dropped = true;
             }
+        }
+        if dropped && self.groups.borrow().is_empty() {
+            self.quit();
         }
     }
 

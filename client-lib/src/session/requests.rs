@@ -364,7 +364,7 @@ impl Inner {
         self.say(op, Outcome::Names { held: hold });
     }
 
-    fn quit(&self) {
+    pub(super) fn quit(&self) {
         // A document may have been opened while the last words were on their way.
         if self.groups.borrow().is_empty()
             && !self.quitting.replace(true)

@@ -387,6 +387,8 @@ impl Document for Page {
     }
     fn discard(&self) {
         self.asked.borrow_mut().push("discard");
+        // As a window does that reports its end whatever the cause.
+        self.group.close();
     }
     fn disowned(&self) {
         self.asked.borrow_mut().push("disowned");
