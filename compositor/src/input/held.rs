@@ -13,7 +13,7 @@ use super::Keymap;
 use crate::shell::{Item, Shell};
 use crate::state::Overwinter;
 
-/// More than anyone types while a window wakes.
+/// Presses. More than anyone types while a window wakes.
 const MOST: usize = 256;
 /// Who typed longer than this ago no longer expects the keys to arrive.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -37,6 +37,7 @@ pub struct HeldKey {
 #[derive(Debug, Default)]
 pub struct HeldKeys {
     queue: VecDeque<HeldKey>,
+    presses: usize,
     since: Option<Instant>,
     refusing: bool,
 }
@@ -45,10 +46,12 @@ impl HeldKeys {
     /// Keeps a key; false when it is refused. The release of a kept press is always kept.
     fn push(&mut self, key: HeldKey) -> bool {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let full = self.queue.len() >= MOST || since.elapsed() >= LONGEST;
-        if full && key.state == KeyState::Pressed {
-            self.refusing = true;
-            return false;
+        if key.state == KeyState::Pressed {
+            if self.presses >= MOST || since.elapsed() >= LONGEST {
+                self.refusing = true;
+                return false;
+            }
+            self.presses += 1;
         }
         self.queue.push_back(key);
         true

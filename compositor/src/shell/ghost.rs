@@ -18,9 +18,9 @@ use crate::render::{Painter, SceneElement};
 use crate::state::Overwinter;
 
 /// The line below a ghost that is waking. Outside the window geometry: within it the picture is exactly the window's.
-const WAKING: Color32F = Color32F::new(0.36, 0.62, 0.95, 1.0);
+const WAKING: Color32F = Color32F::new(92.0 / 255.0, 158.0 / 255.0, 242.0 / 255.0, 1.0);
 /// The same line when keys are refused because too many are held already.
-const REFUSING: Color32F = Color32F::new(0.9, 0.25, 0.2, 1.0);
+const REFUSING: Color32F = Color32F::new(230.0 / 255.0, 64.0 / 255.0, 51.0 / 255.0, 1.0);
 /// Its height in logical pixels.
 const LINE: i32 = 3;
 
