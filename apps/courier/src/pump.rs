@@ -116,7 +116,12 @@ fn carry(session: &UnixStream, peer: Ends, limits: Limits) -> Result<Carried, Pu
 
     loop {
         // Pass each end on as soon as its direction has nothing left to deliver.
-        if out.is_over() && writer.take().is_some() {
+        if out.is_over()
+            && let Some(writer) = writer.take()
+        {
+            // Where it is a socket (sshd gives one for input and output together), closing this descriptor alone tells the
+            // other end nothing.
+            let _ = rustix::net::shutdown(&writer, Shutdown::Write);
             let _ = rustix::net::shutdown(session, Shutdown::Read);
         }
         if back.is_over() && reader.take().is_some() {
