@@ -1,4 +1,4 @@
-//! Between serde types and [`Value`]: fields of a state are plain serde types.
+//! Between serde types and [`Value`](crate::Value): fields of a state are plain serde types.
 //!
 //! Representation: `None` and `()` are null; structs and maps are maps with text keys (whole-number keys are
 //! written in decimal); a unit variant is its name, any other variant a map with that one name; `char` is

@@ -24,13 +24,16 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// A dbus-daemon of our own.
 pub struct PrivateBus {
     daemon: Child,
+    _folder: tempfile::TempDir,
     pub address: String,
 }
 
 impl PrivateBus {
     pub fn start() -> PrivateBus {
+        let folder = tempfile::tempdir().expect("a folder for the socket");
+        let address = format!("--address=unix:path={}/bus", folder.path().display());
         let mut daemon = Command::new("dbus-daemon")
-            .args(["--session", "--nofork", "--print-address"])
+            .args(["--session", "--nofork", "--print-address", &address])
             .stdout(Stdio::piped())
             .spawn()
             .expect("dbus-daemon is installed");
@@ -41,6 +44,7 @@ impl PrivateBus {
             .expect("dbus-daemon prints its address");
         PrivateBus {
             daemon,
+            _folder: folder,
             address: address.trim().to_owned(),
         }
     }
