@@ -241,6 +241,11 @@ impl Session {
         let Some(copy) = g.others.iter().find(retired).map(|(copy, _)| *copy) else {
             return false;
         };
+        for copy in g.others.values_mut() {
+            if copy.kind == OtherKind::Trial {
+                copy.kind = OtherKind::Refused;
+            }
+        }
         let revision = g
             .snapshots
             .get(&generation)

@@ -219,8 +219,9 @@ impl Session {
             unanswered: None,
         };
         let copy = self.new_copy();
+        let registered = self.is_registered(instance);
         if let Some(g) = self.groups.get_mut(&group) {
-            if g.app != app || g.lease != lease || !g.is_still() {
+            if g.app != app || g.lease != lease || !g.is_still() || !registered {
                 return;
             }
             let newest = g.newest().and_then(|n| Some((n, g.snapshots.get(&n)?)));
@@ -246,8 +247,8 @@ impl Session {
         lease: Lease,
         mut holder: Holder,
     ) {
-        let known = self.bare.get(&group).copied();
-        if known.is_some_and(|known| known > lease) || !self.is_registered(instance) {
+        let (known, opened) = self.bare.get(&group).copied().unwrap_or_default();
+        if known > lease || !self.is_registered(instance) {
             return;
         }
         self.bare.remove(&group);
@@ -255,10 +256,10 @@ impl Session {
         let home = Home::Live(holder, Activity::Working);
         let new = Group::new(group, app.to_owned(), String::new(), lease, home);
         self.groups.insert(group, new);
-        if known.is_none() {
+        if !opened {
             self.record_opened(group, app.to_owned());
         }
-        if known != Some(lease) {
+        if known != lease {
             self.record(group, overwinter_proto::JournalRecord::Lease(lease));
         }
     }
@@ -293,9 +294,11 @@ impl Session {
 
     /// The process is no more.
     pub(crate) fn instance_gone(&mut self, instance: InstanceId) {
-        let Some(gone) = self.instances.get(&instance) else {
+        let Some(gone) = self.instances.get_mut(&instance) else {
             return;
         };
+        // Whatever wakes because of this does not wake in there.
+        gone.stage = Stage::Ending { until: None };
         if let Some(launch) = gone.launch
             && let Some(asked) = self.launches.get_mut(&launch)
         {

@@ -95,7 +95,7 @@ impl Session {
             })?;
         }
         if let Home::Live(
-            holder,
+            _,
             Activity::LettingGo {
                 revision,
                 generation,
@@ -103,15 +103,10 @@ impl Session {
             },
         ) = &g.home
         {
-            let same = g
-                .snapshots
-                .get(generation)
-                .is_some_and(|s| s.revision == *revision);
-            hold(
-                2,
-                same && holder.stored == Some((*revision, *generation)),
-                || format!("{id} is let go of at {revision:?}, which {generation:?} is not"),
-            )?;
+            let snap = g.snapshots.get(generation);
+            hold(2, snap.is_some_and(|s| s.revision == *revision), || {
+                format!("{id} is let go of at {revision:?}, which {generation:?} is not")
+            })?;
         }
         let proven = g.proven.is_none_or(|n| g.snapshots.contains_key(&n));
         hold(3, proven, || {

@@ -183,6 +183,15 @@ impl Session {
         }
     }
 
+    /// Whether a move has begun with it and has not ended.
+    pub(crate) fn is_being_moved(&self, group: GroupId) -> bool {
+        self.operations.values().any(|o| {
+            let underway =
+                |(g, part): &(GroupId, Part)| *g == group && matches!(part, Part::Underway { .. });
+            o.goal == Goal::Move && o.parts.iter().any(underway)
+        })
+    }
+
     /// The groups of an app that are under way for operations with this goal.
     pub(crate) fn underway(&self, goal: Goal, app: &str) -> Vec<GroupId> {
         let of_app = |id: &GroupId| self.groups.get(id).is_some_and(|g| g.app == app);
@@ -246,6 +255,8 @@ impl Session {
             };
         };
         match goal {
+            // Where it will be is decided by the move.
+            Goal::Wake | Goal::Forget if self.is_being_moved(group) => None,
             Goal::Sleep => match &g.home {
                 Home::Live(_, Activity::Working) => {
                     self.begin_sleep(group, Reason::Wake);

@@ -277,8 +277,8 @@ impl Session {
             }),
             // Opened, and nothing stored: there is nothing here to go on with. Its app may still be alive and say so.
             None if !past.owned || past.snapshots.is_empty() => {
-                if !self.arrivals.contains_key(&id) && past.opened {
-                    self.bare.insert(id, past.lease);
+                if !self.arrivals.contains_key(&id) {
+                    self.bare.insert(id, (past.lease, past.opened));
                 }
                 return;
             }

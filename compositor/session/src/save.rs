@@ -86,7 +86,7 @@ impl Session {
             None => g.newest().map(|n| (g.snapshots[&n].revision, n)),
         };
         let durable = stored.filter(|(revision, _)| *revision == save.revision);
-        let older = holder.stored.is_some_and(|(r, _)| save.revision < r);
+        let older = g.known_revision().is_some_and(|r| save.revision < r);
         match (payload, durable) {
             (Some(payload), _) if older => {
                 self.drop_payload(payload);
@@ -129,11 +129,7 @@ impl Session {
             return;
         };
         let stored = g.holder().and_then(|h| h.stored);
-        let under_way = g.writing.as_ref().filter(|w| w.lease == g.lease);
-        let known = stored
-            .map(|s| s.0)
-            .max(under_way.map(|w| w.revision))
-            .max(g.pending.as_ref().map(|p| p.revision));
+        let known = g.known_revision();
         match payload {
             Some(payload) if Some(save.revision) > known => self.enqueue(group, save, payload),
             payload => {
@@ -239,7 +235,12 @@ impl Session {
             return false;
         }
         let generation = holder.stored.map(|s| s.1).or(g.newest());
+        let moved_on = g.known_revision().is_some_and(|r| r > revision);
         match reply {
+            StoreReply::Read { state, .. } if moved_on => {
+                self.drop_payload(*state);
+                self.give_up_saving(group, "it was changed while it was being put to sleep.");
+            }
             StoreReply::Read {
                 state, revision: r, ..
             } if *r == revision => {
@@ -416,14 +417,36 @@ impl Session {
 }
 
 impl Group {
+    /// The newest revision that the holder has handed over. What is older than that is never written again: the newest
+    /// generation is the newest revision.
+    fn known_revision(&self) -> Option<Revision> {
+        let under_way = self.writing.as_ref().filter(|w| w.lease == self.lease);
+        let waiting = self.pending.as_ref().filter(|p| p.lease == self.lease);
+        let stored = self.holder().and_then(|h| h.stored).map(|s| s.0);
+        stored
+            .max(under_way.map(|w| w.revision))
+            .max(waiting.map(|p| p.revision))
+    }
+
     /// Generations that something under way relies on.
-    fn in_use(&self) -> Option<Generation> {
+    fn in_use(&self) -> Vec<Generation> {
+        let mut used = Vec::new();
         match &self.home {
-            Home::Live(holder, _) => holder.from,
-            Home::Leasing(succession) => Some(succession.generation),
-            Home::Asleep(Rest::Waking(waking)) => Some(waking.generation),
-            Home::Departing(departure) => departure.generation(),
-            _ => None,
+            Home::Live(holder, activity) => {
+                used.extend(holder.from);
+                match activity {
+                    Activity::LettingGo { generation, .. } => used.push(*generation),
+                    Activity::Trying { saved, .. } | Activity::Yielding { saved, .. } => {
+                        used.push(saved.generation);
+                    }
+                    Activity::Working | Activity::Saving { .. } => {}
+                }
+            }
+            Home::Leasing(succession) => used.push(succession.generation),
+            Home::Asleep(Rest::Waking(waking)) => used.push(waking.generation),
+            Home::Departing(departure) => used.extend(departure.generation()),
+            _ => {}
         }
+        used
     }
 }

@@ -69,8 +69,9 @@ pub struct Session {
     pub(crate) arrivals: BTreeMap<GroupId, Arrival>,
     /// How every move ended that is not under way any more.
     pub(crate) moved: BTreeMap<TxId, Moved>,
-    /// Groups whose journal knows a lease and no snapshot: only an app that is still alive has anything of them.
-    pub(crate) bare: BTreeMap<GroupId, Lease>,
+    /// Groups whose journal has begun and knows no snapshot: only an app that is still alive has anything of them. With
+    /// the newest lease, and whether the journal says `Opened`.
+    pub(crate) bare: BTreeMap<GroupId, (Lease, bool)>,
     /// Groups that have ended: nobody's claim brings them back.
     pub(crate) ended: BTreeSet<GroupId>,
     pub(crate) asks: BTreeMap<StoreId, Ask>,

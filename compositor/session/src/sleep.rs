@@ -206,7 +206,8 @@ impl Session {
         for copy in g.others.values_mut() {
             copy.kind = OtherKind::Refused;
         }
-        let newest = g.newest();
+        // Damaged or not: where something was ever stored, there is something to keep.
+        let newest = g.newest().or(g.snapshots.keys().next_back().copied());
         if g.writing.is_some() || g.pending.is_some() {
             g.home = Home::Asleep(Rest::Settling { wake: None });
         } else {
@@ -222,6 +223,7 @@ impl Session {
                 self.finish(group, Goal::Sleep, Outcome::Done, &text);
                 let text = "It was put to sleep again before it was seen.";
                 self.finish(group, Goal::Wake, Outcome::Skipped, text);
+                self.quarantine_if_hopeless(group);
             }
             None if self.groups.get(&group).is_some_and(Group::is_still) => {
                 self.end_unsaved(group);
@@ -242,10 +244,12 @@ impl Session {
             return;
         }
         g.home = Home::Asleep(Rest::Still);
-        let Some(generation) = g.newest() else {
+        let newest = g.newest().or(g.snapshots.keys().next_back().copied());
+        let Some(generation) = newest else {
             return self.end_unsaved(group);
         };
         self.shell(ShellEffect::PlaceGhost { group, generation });
+        self.quarantine_if_hopeless(group);
         if let Some(reason) = wake {
             self.begin_wake(group, reason);
         }
@@ -347,7 +351,14 @@ impl Session {
                 }
                 return;
             }
-            Activity::Yielding { .. } => return self.yielded(group, false),
+            // The trial has everything that is durable; with anything newer it is out of date.
+            Activity::Yielding { ref saved, .. }
+                if g.newest() == Some(saved.generation)
+                    && g.writing.is_none()
+                    && g.pending.is_none() =>
+            {
+                return self.yielded(group, false);
+            }
             _ => {}
         }
         self.abandon_activity(group, "its app ended");
@@ -380,6 +391,5 @@ impl Session {
         self.finish(group, Goal::Wake, Outcome::Failed, &text);
         self.notice(Some(group), text);
         self.come_to_rest(group, true);
-        self.quarantine_if_hopeless(group);
     }
 }

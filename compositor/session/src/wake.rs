@@ -21,6 +21,10 @@ pub(crate) const BLAMES: usize = 2;
 impl Session {
     /// A ghost was clicked, focused or typed at.
     pub(crate) fn ghost_touched(&mut self, group: GroupId) {
+        if self.is_being_moved(group) {
+            let text = self.on_its_way(group);
+            return self.notice(Some(group), text);
+        }
         let Some(g) = self.groups.get_mut(&group) else {
             return;
         };
@@ -44,10 +48,7 @@ impl Session {
                     "“{}” lives on {} now and cannot be woken here. Nothing is lost: go on there, or move it back from there.",
                     g.title, departed.destination_name
                 ),
-                Home::Departing(_) => format!(
-                    "“{}” is on its way to another host. It is kept here until that host has it; wait for the move to end.",
-                    g.title
-                ),
+                Home::Departing(_) => self.on_its_way(group),
                 Home::Quarantined => format!(
                     "“{}” could not be restored and rests. Its stored state is kept; `overwinter wake {}` tries again.",
                     g.title, g.id
@@ -56,6 +57,13 @@ impl Session {
             },
             None => "There is no such group here.".to_owned(),
         }
+    }
+
+    fn on_its_way(&self, group: GroupId) -> String {
+        let title = self.groups.get(&group).map_or("", |g| &g.title);
+        format!(
+            "“{title}” is on its way to another host. It is kept here until that host has it; wait for the move to end."
+        )
     }
 
     /// Wakes a group that sleeps still.
@@ -404,6 +412,8 @@ impl Session {
         let text = self.why_not_awake(group);
         self.record(group, JournalRecord::Quarantined);
         self.set_error(group, &text);
+        self.finish(group, Goal::Wake, Outcome::Failed, &text);
+        self.finish(group, Goal::Move, Outcome::Failed, &text);
         self.notice(Some(group), text);
     }
 

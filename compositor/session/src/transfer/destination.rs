@@ -482,6 +482,9 @@ impl Session {
             return;
         };
         let closure = arrival.closure();
+        // That it is here proves that the former destination had it, whether or not that was acknowledged.
+        let text = format!("It was on {} and is back.", arrival.source.name);
+        self.finish(group, Goal::Move, Outcome::Done, &text);
         let home = Home::Asleep(Rest::Still);
         let mut new = Group::new(group, arrival.app, arrival.title, arrival.lease, home);
         let generation = arrival.generation;
