@@ -145,7 +145,11 @@ fn carry(session: &UnixStream, peer: Ends, limits: Limits) -> Result<Carried, Pu
         let Some(left) = limit.checked_sub(last_byte.elapsed()) else {
             return Err(PumpError::Silent { limit, carried });
         };
-        out.refused |= wait(&out, &back, session, reader.as_ref(), writer.as_ref(), left)?;
+        let gone = wait(&out, &back, session, reader.as_ref(), writer.as_ref(), left)?;
+        out.refused |= gone.peer;
+        // The session has closed both ways and heard all it wanted: what the other host still says is for nobody. (ssh
+        // passes no half-close on, so its end would be waited for in vain.)
+        back.refused |= gone.session && out.is_over();
 
         let mut moved = false;
         if let Some(writer) = &writer {
@@ -160,8 +164,13 @@ fn carry(session: &UnixStream, peer: Ends, limits: Limits) -> Result<Carried, Pu
     }
 }
 
-/// Sleeps until one of the descriptors that matter now can be used, or `left` is over. True when the other host's end of
-/// the stream is gone, so that nothing written from now on would arrive.
+/// Who takes nothing more, so that nothing written from now on would arrive.
+struct Gone {
+    peer: bool,
+    session: bool,
+}
+
+/// Sleeps until one of the descriptors that matter now can be used, or `left` is over.
 fn wait(
     out: &Direction,
     back: &Direction,
@@ -169,7 +178,7 @@ fn wait(
     reader: Option<&OwnedFd>,
     writer: Option<&OwnedFd>,
     left: Duration,
-) -> Result<bool, PumpError> {
+) -> Result<Gone, PumpError> {
     let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(3);
     let mut session_wants = PollFlags::empty();
     if let Some(writer) = writer {
@@ -183,14 +192,21 @@ fn wait(
             fds.push(PollFd::from_borrowed_fd(reader.as_fd(), back.wants_in()));
         }
     }
-    if !session_wants.is_empty() {
+    // Last in the list. Once it has said all, also when nothing is wanted of it: HUP says that it has closed both ways.
+    let watched = !session_wants.is_empty() || out.is_over();
+    if watched {
         fds.push(PollFd::from_borrowed_fd(session.as_fd(), session_wants));
     }
     // One more millisecond, so that the limit is over when poll says so.
     let timeout = Timespec::try_from(left + Duration::from_millis(1)).ok();
     match poll(&mut fds, timeout.as_ref()) {
         Ok(_) => {}
-        Err(Errno::INTR) => return Ok(false),
+        Err(Errno::INTR) => {
+            return Ok(Gone {
+                peer: false,
+                session: false,
+            });
+        }
         Err(why) => {
             return Err(PumpError::Os {
                 what: "waiting for the streams",
@@ -199,10 +215,11 @@ fn wait(
         }
     }
     let broken = PollFlags::ERR | PollFlags::HUP;
-    Ok(writer.is_some()
-        && fds
-            .first()
-            .is_some_and(|fd| fd.revents().intersects(broken)))
+    let is_broken = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| fd.revents().intersects(broken));
+    Ok(Gone {
+        peer: writer.is_some() && is_broken(fds.first()),
+        session: watched && is_broken(fds.last()),
+    })
 }
 
 /// One way through the pump.

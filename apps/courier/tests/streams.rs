@@ -148,3 +148,17 @@ fn silence_has_a_limit_and_leaves_no_process() {
     let status = carrier.finish(Duration::ZERO).unwrap();
     assert!(!status.success());
 }
+
+#[test]
+fn a_session_that_has_closed_both_ways_ends_the_stream_at_once() {
+    let (session, ours) = UnixStream::pair().unwrap();
+    let (peer, far) = UnixStream::pair().unwrap();
+    (&session).write_all(b"the last word").unwrap();
+    drop(session);
+    // The far end never hangs up by itself, as an ssh that passes no half-close on.
+    let begin = std::time::Instant::now();
+    let carried = pump(ours, Ends::of_socket(peer).unwrap(), Limits::default()).unwrap();
+    assert_eq!(carried.out, 13);
+    assert!(begin.elapsed() < Limits::default().farewell);
+    drop(far);
+}
