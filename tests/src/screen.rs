@@ -167,11 +167,12 @@ impl Picture {
         Ok(())
     }
 
-    /// The smallest rectangle around all pixels of this colour.
+    /// The smallest rectangle around all pixels of this colour (or one that rounding made of it).
     pub fn around(&self, colour: [u8; 3]) -> Option<Rect> {
+        let alike = |pixel: &[u8]| pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 2);
         let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
         for (index, pixel) in self.rgb.chunks_exact(3).enumerate() {
-            if *pixel == colour {
+            if alike(pixel) {
                 let index = u32::try_from(index).unwrap_or(0);
                 let (x, y) = (index % self.width, index / self.width);
                 (left, top) = (left.min(x), top.min(y));

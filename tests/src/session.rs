@@ -27,6 +27,8 @@ pub struct Wish {
     pub base: PathBuf,
     /// The compositor's `--backend`.
     pub backend: &'static str,
+    /// The user's home; a folder of its own beneath `base` when absent.
+    pub home: Option<PathBuf>,
     /// Environment beyond the usual.
     pub env: BTreeMap<String, String>,
     /// False: the compositor alone, which keeps nothing (`--no-session`), for what has to do with windows only.
@@ -40,6 +42,7 @@ impl Wish {
             place: Place::here(),
             base: base.into(),
             backend: "headless",
+            home: None,
             env: BTreeMap::new(),
             keeps: true,
         }
@@ -104,7 +107,8 @@ impl Session {
 
     /// Its home folder.
     pub fn home(&self) -> PathBuf {
-        self.wish.base.join("home")
+        let home = self.wish.home.clone();
+        home.unwrap_or_else(|| self.wish.base.join("home"))
     }
 
     /// What the store, journals and kept builds lie in.
@@ -276,7 +280,6 @@ impl Session {
         let base = self.wish.place.path(&self.wish.base);
         for name in [
             "run",
-            "home",
             "state",
             "config/gtk-4.0",
             "data",
@@ -288,11 +291,12 @@ impl Session {
         ] {
             fs::create_dir_all(base.join(name))?;
         }
+        fs::create_dir_all(self.wish.place.path(&self.home()))?;
         fs::set_permissions(base.join("run"), fs::Permissions::from_mode(0o700))?;
         // Pictures are compared pixel by pixel: nothing may blink or move by itself, and letters are always the same.
         fs::write(
             base.join("config/gtk-4.0/settings.ini"),
-            "[Settings]\ngtk-cursor-blink=false\ngtk-enable-animations=false\ngtk-overlay-scrolling=false\n\
+            "[Settings]\ngtk-cursor-blink=false\n\
              gtk-font-name=DejaVu Sans 10\ngtk-icon-theme-name=Adwaita\n",
         )?;
         // On Wayland GTK asks GSettings first and settings.ini only where the desktop's schemas are missing.
@@ -327,7 +331,7 @@ impl Session {
         let base = &self.wish.base;
         let sub = |name: &str| base.join(name).display().to_string();
         let mut env: BTreeMap<String, String> = [
-            ("HOME", sub("home")),
+            ("HOME", self.home().display().to_string()),
             ("XDG_RUNTIME_DIR", sub("run")),
             ("XDG_STATE_HOME", sub("state")),
             ("XDG_CONFIG_HOME", sub("config")),

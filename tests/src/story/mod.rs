@@ -15,7 +15,7 @@ mod wake;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -113,6 +113,7 @@ impl Story {
         let wish = Wish {
             place: hosts.a.clone(),
             backend,
+            home: Some(base.path().join("home")),
             ..Wish::headless(base.path().join("a"))
         };
         let mut a = Session::prepare(wish)?;
@@ -168,6 +169,22 @@ impl Story {
         self.report.note(what, outcome, start.elapsed())
     }
 
+    /// Waits until a document has exactly this text; says where it does not.
+    fn expect_text(&self, name: &str, goal: &str) -> Result<Content> {
+        let mut last = String::new();
+        let seen = std::cell::RefCell::new(&mut last);
+        let found = self.expect(name, "the text that is due", |c| {
+            c.text.clone_into(&mut seen.borrow_mut());
+            c.text == goal
+        });
+        found.map(|f| f.1).with_context(|| difference(&last, goal))
+    }
+
+    /// See [`calm`].
+    fn calm(&self) -> Result<Picture> {
+        calm(&self.a)
+    }
+
     fn keep_picture(&self, name: &str) -> Result<()> {
         let picture = self.still()?;
         self.report.picture(name, &picture)
@@ -185,13 +202,35 @@ impl Story {
 }
 
 /// A picture of a session's output once two in a row are the same.
+///
+/// # Errors
+/// When it never stands still, or grim fails.
 pub fn still(session: &Session) -> Result<Picture> {
+    still_for(session, Duration::ZERO)
+}
+
+/// A picture that has not changed for [`CALM`], so that what fades away by itself (a scroll bar) is gone.
+///
+/// # Errors
+/// See [`still`].
+pub fn calm(session: &Session) -> Result<Picture> {
+    still_for(session, CALM)
+}
+
+/// GTK hides scroll bars a second after the last motion.
+const CALM: Duration = Duration::from_millis(1400);
+
+fn still_for(session: &Session, time: Duration) -> Result<Picture> {
     let mut last = screen::grab(session)?;
+    let mut since = Instant::now();
     wait::until("the picture stands still", || {
         let next = screen::grab(session)?;
-        let same = next == last;
-        last = next;
-        Ok(same.then(|| last.clone()))
+        if next != last {
+            last = next;
+            since = Instant::now();
+            return Ok(None);
+        }
+        Ok((since.elapsed() >= time).then(|| last.clone()))
     })
 }
 
@@ -234,4 +273,24 @@ pub fn expect(
             }
         }
     })
+}
+
+/// Where two texts part.
+fn difference(text: &str, goal: &str) -> String {
+    let same = text
+        .chars()
+        .zip(goal.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let part = |t: &str| {
+        t.chars()
+            .skip(same.saturating_sub(20))
+            .take(60)
+            .collect::<String>()
+    };
+    format!(
+        "from character {same} on it is {:?}, not {:?}",
+        part(text),
+        part(goal)
+    )
 }

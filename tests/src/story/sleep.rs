@@ -16,7 +16,15 @@ impl Story {
             "3-sleep  one group hibernates, the other goes on; then the second; the memory is back",
         );
         let lower = self.documents[0].name.clone();
-        let before = self.still()?;
+        // Selecting in one window ended the selection of the other: there is one primary selection.
+        for index in 0..self.documents.len() {
+            let document = self.documents[index].clone();
+            let (_, content) = self.expect(&document.name, "its text", |c| {
+                c.text == document.content.text
+            })?;
+            self.documents[index].content = content;
+        }
+        let before = self.calm()?;
         self.check(
             &format!("{lower} hibernates: its window is gone from the application"),
             |this| {
@@ -38,7 +46,7 @@ impl Story {
                 "{lower}: its ghost is the same picture at the same place (whole screen compared)"
             ),
             |this| {
-                let ghost = this.still()?;
+                let ghost = this.calm()?;
                 before.same(&ghost, ghost.whole())?;
                 Ok("every pixel is equal")
             },
@@ -61,7 +69,7 @@ impl Story {
             },
         );
         self.edit(1, "the other one sleeps")?;
-        let before = self.still()?;
+        let before = self.calm()?;
         self.sleep_the_last(&before)?;
         self.keep_picture("04-both-asleep")
     }
@@ -98,7 +106,7 @@ impl Story {
         self.check(
             "both ghosts stand where the windows were, as they looked (whole screen compared)",
             |this| {
-                let ghosts = this.still()?;
+                let ghosts = this.calm()?;
                 before.same(&ghosts, ghosts.whole())?;
                 Ok("every pixel is equal")
             },
