@@ -93,10 +93,7 @@ impl Tie {
         let Some(link) = link(&WidgetExt::display(&window)) else {
             return;
         };
-        let surface = window
-            .surface()
-            .and_then(|surface| surface.downcast::<gdk4_wayland::WaylandSurface>().ok());
-        let Some(surface) = surface.and_then(|surface| surface.wl_surface()) else {
+        let Some(surface) = self.surface() else {
             return;
         };
         let Some(cookie) = self.group.cookie() else {
@@ -115,7 +112,7 @@ impl Tie {
     }
 
     /// `ready` belongs to the next commit, and the next commit must have the new picture: so it is sent in the layout phase
-    /// of a frame that is drawn for certain, on the same connection and just before GTK commits.
+    /// of a frame, on the same connection and just before GTK commits.
     fn ready_with_next_frame(self: &Rc<Self>, window: &gtk4::Window) {
         let Some(clock) = window.frame_clock() else {
             return;
@@ -129,9 +126,35 @@ impl Tie {
                 if let Some(bound) = &*tie.bound.borrow() {
                     bound.ready();
                 }
+                tie.commit_after(clock);
             }
         }));
         window.queue_draw();
         clock.request_phase(gtk4::gdk::FrameClockPhase::LAYOUT);
+    }
+
+    /// Commits the surface once more when the frame is painted: GTK commits nothing for a frame that looks like the one before,
+    /// and then that picture is the content that `ready` speaks of.
+    fn commit_after(self: &Rc<Self>, clock: &gtk4::gdk::FrameClock) {
+        let tie = self.clone();
+        let handler = Rc::new(RefCell::new(None));
+        let own = handler.clone();
+        *handler.borrow_mut() = Some(clock.connect_after_paint(move |clock| {
+            if let Some(handler) = own.take() {
+                clock.disconnect(handler);
+                if let Some(surface) = tie.surface() {
+                    surface.commit();
+                }
+            }
+        }));
+    }
+
+    /// The window's surface, while it has one.
+    fn surface(&self) -> Option<wayland_client::protocol::wl_surface::WlSurface> {
+        let surface = self.window.upgrade()?.surface()?;
+        surface
+            .downcast::<gdk4_wayland::WaylandSurface>()
+            .ok()?
+            .wl_surface()
     }
 }
