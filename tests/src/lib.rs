@@ -5,11 +5,13 @@
 //! * [`host`]: a second host, made of namespaces.
 //! * [`input`], [`screen`], [`atspi`], [`proc`]: hands, eyes, a screen reader, the kernel's word.
 //! * [`install`]: applications in a private prefix.
+//! * [`bench`]: figures, taken from the outside.
 //!
 //! Checks read the truth from the outside only: texts through AT-SPI, the clipboard as another client reads it, `/proc`,
 //! pixels taken by grim; never a property, log or flag of the code under test.
 
 pub mod atspi;
+pub mod bench;
 pub mod host;
 pub mod input;
 pub mod install;
@@ -20,4 +22,5 @@ pub mod report;
 pub mod screen;
 pub mod session;
 pub mod story;
+pub mod test_app;
 pub mod wait;
