@@ -29,6 +29,8 @@ pub(crate) struct Group {
     /// What is durable and not given up to deletion.
     pub snapshots: BTreeMap<Generation, Snap>,
     pub proven: Option<Generation>,
+    /// Its record is being written: until that is answered it may be proven or not.
+    pub proving: Option<Generation>,
     /// The one write that is under way.
     pub writing: Option<Writing>,
     /// What is written next; a newer save takes its place.
@@ -344,6 +346,7 @@ impl Group {
             others: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             proven: None,
+            proving: None,
             writing: None,
             pending: None,
             blames: BTreeMap::new(),

@@ -483,10 +483,13 @@ impl Session {
             }
             (Asked::Proven(generation), StoreReply::Recorded) => {
                 if let Some(g) = self.groups.get_mut(&group) {
-                    g.proven = g.proven.max(Some(generation));
+                    let there = g.snapshots.contains_key(&generation);
+                    g.proven = g.proven.max(there.then_some(generation));
+                    g.proving = g.proving.filter(|n| *n != generation);
                 }
                 self.retain(group);
             }
+            // Perhaps it is on disk all the same: it stays among what is kept.
             (Asked::Proven(_), _) => {}
             (Asked::Step, _) => {
                 let taken = self.read_back(group, id, &reply)

@@ -408,7 +408,7 @@ impl Session {
         self.remove_group(group, text);
     }
 
-    fn remove_group(&mut self, group: GroupId, text: &str) {
+    pub(crate) fn remove_group(&mut self, group: GroupId, text: &str) {
         let Some(g) = self.groups.remove(&group) else {
             return;
         };

@@ -287,6 +287,8 @@ impl Session {
     /// A snapshot is durable, even if nobody waits for it any more.
     pub(crate) fn written(&mut self, group: GroupId, id: StoreId, asked: Asked, new: Generation) {
         let Asked::Write {
+            app,
+            title,
             op,
             revision,
             lease,
@@ -295,6 +297,9 @@ impl Session {
         else {
             return;
         };
+        if !self.groups.contains_key(&group) {
+            self.back_from_the_disk(group, app, title, lease);
+        }
         let Some(g) = self.groups.get_mut(&group) else {
             return;
         };
@@ -316,12 +321,26 @@ impl Session {
             self.tell_stored(group, revision, new);
         }
         self.retain(group);
-        if let Some(writing) = waited_for {
-            if self.is_storing(group, op) {
-                self.save_is_durable(group, revision, new, writing.digest);
-            }
-            self.after_write(group);
+        let Some(writing) = waited_for else {
+            return self.settle_rest(group);
+        };
+        if self.is_storing(group, op) {
+            self.save_is_durable(group, revision, new, writing.digest);
         }
+        self.after_write(group);
+    }
+
+    /// Its app died before anything of it was known to be stored, and now it turns out that something is.
+    fn back_from_the_disk(&mut self, group: GroupId, app: String, title: String, lease: Lease) {
+        if self.ended.contains(&group) || self.arrivals.contains_key(&group) {
+            return;
+        }
+        let home = Home::Asleep(Rest::Settling { wake: None });
+        let new = Group::new(group, app, title, lease, home);
+        self.groups.insert(group, new);
+        let text =
+            "Its last state had been stored after all. It stands as a ghost; click on it to go on.";
+        self.notice(Some(group), text);
     }
 
     /// The write under way did not come to an end that anything can rely on.
@@ -383,6 +402,7 @@ impl Session {
         let whole = g.snapshots.iter().filter(|(_, snap)| !snap.damaged);
         let mut keep: Vec<Generation> = whole.map(|(n, _)| *n).rev().take(2).collect();
         keep.extend(g.proven);
+        keep.extend(g.proving);
         keep.extend(g.in_use());
         keep.sort_unstable();
         keep.dedup();

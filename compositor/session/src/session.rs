@@ -114,6 +114,8 @@ pub(crate) struct Ask {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Asked {
     Write {
+        app: String,
+        title: String,
         op: OpId,
         revision: Revision,
         lease: Lease,
@@ -314,6 +316,9 @@ impl Session {
 
     pub(crate) fn record_proven(&mut self, group: GroupId, generation: Generation) {
         let record = JournalRecord::Proven(generation);
+        if let Some(g) = self.groups.get_mut(&group) {
+            g.proving = Some(generation);
+        }
         self.record_as(group, Asked::Proven(generation), record);
     }
 
@@ -329,6 +334,8 @@ impl Session {
 
     pub(crate) fn write(&mut self, group: GroupId, app: String, save: Pending) -> StoreId {
         let what = Asked::Write {
+            app: app.clone(),
+            title: save.title.clone(),
             op: save.op,
             revision: save.revision,
             lease: save.lease,

@@ -6,7 +6,7 @@ use crate::effect::{Outcome, ShellEffect, ToApp};
 use crate::group::*;
 use crate::ids::*;
 use crate::operation::Goal;
-use crate::session::Session;
+use crate::session::{Asked, Session};
 
 /// The shell gives a client 700 ms to handle its input; this guards the shell.
 pub(crate) const FENCE_MS: u64 = 1_000;
@@ -263,7 +263,17 @@ impl Session {
             title.unwrap_or_default()
         );
         self.notice(Some(group), text.clone());
-        self.end_group(group, &text);
+        let unsure = self
+            .asks
+            .values()
+            .any(|ask| ask.group == group && matches!(ask.what, Asked::Write { .. }));
+        if unsure {
+            // A write that was given up on may yet turn out to have happened; then the group is back.
+            self.remove_group(group, &text);
+            self.ended.remove(&group);
+        } else {
+            self.end_group(group, &text);
+        }
     }
 
     /// The holder lives on and was changed since the save: it keeps everything.

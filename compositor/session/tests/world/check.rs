@@ -56,7 +56,7 @@ impl World {
             .disk
             .groups
             .get(&group)
-            .is_some_and(|shelf| shelf.journal.iter().any(|r| *r == Record(lease)));
+            .is_some_and(|shelf| shelf.journal.contains(&Record(lease)));
         if !durable {
             self.fail(&format!(
                 "{lease:?} of {group:?} was handed out before it was durable"
