@@ -79,12 +79,16 @@ fn restore<D: Saved>(
 ) -> Rc<dyn overwinter::session::Document<State = D>> {
     let document: Document = arrival.state.into();
     let (window, history_loss) = app.add_window(&document, Role::Trial);
-    let lost = arrival
-        .loss
-        .iter()
-        .map(|loss| loss.to_string())
-        .chain(history_loss);
-    for loss in lost {
+    let (kept, lost): (Vec<_>, Vec<_>) = arrival.loss.iter().partition(|loss| loss.kept);
+    for loss in kept {
+        // Not worth a word to the user: it comes back with the release that knows it.
+        tracing::info!(title = window.title(), %loss, "kept for the release that knows it");
+    }
+    for loss in lost
+        .into_iter()
+        .map(ToString::to_string)
+        .chain(history_loss)
+    {
         tracing::warn!(title = window.title(), loss, "restored, but not all of it");
         window.toast(&format!("Not all could be brought back: {loss}"));
     }

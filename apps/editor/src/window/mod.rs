@@ -366,6 +366,9 @@ impl DocWindow {
             self.window
                 .connect_notify_local(Some(property), move |_, _| resized());
         }
+        // GtkSourceView marks the caret's line in the active window only, and forgets to draw when that changes.
+        let activated = with(|this| this.view.queue_draw());
+        self.window.connect_is_active_notify(move |_| activated());
         let style = with(Self::follow_style);
         let handler = adw::StyleManager::default().connect_dark_notify(move |_| style());
         self.style_handler.replace(Some(handler));
