@@ -1,20 +1,14 @@
 //! Apps and the command line, over D-Bus: who they are, whether they may, and what it means for the heart.
 
-use std::os::fd::OwnedFd;
-
 use overwinter_bus::{
-    BusCommand, BusEvent, Caller, ClientCall, Control, Opened, OperationState, Refusal, Registered,
-    Reply, Said,
+    BusCommand, BusEvent, Caller, ClientCall, Opened, Refusal, Registered, Reply, Said,
 };
-use overwinter_proto::{Build, CopyId, GroupId, InstanceId, Lease, Revision, TxId};
+use overwinter_proto::{Build, CopyId, GroupId, InstanceId, Lease, Revision};
 use overwinter_session::effect::ToApp;
-use overwinter_session::ids::{OperationId, PeerId};
 use overwinter_session::{Event, FromApp, refusal};
 use overwinter_watch::Executable;
 
 use super::instances::Process;
-use super::peer;
-use super::store::Job;
 use crate::driver::Driver;
 use crate::shell::Grant;
 use crate::state::Overwinter;
@@ -49,7 +43,7 @@ struct Claim {
     held: Vec<(GroupId, Lease, Revision)>,
 }
 
-fn busy_random(e: getrandom::Error) -> Refusal {
+pub(super) fn no_random(e: getrandom::Error) -> Refusal {
     Refusal::Failed(format!(
         "the system gave no random numbers ({e}); nothing was done. Try again"
     ))
@@ -253,7 +247,7 @@ impl Driver {
         reply: Reply<Opened>,
     ) {
         let drawn = self.registered(caller).and_then(|instance| {
-            let group = GroupId(u128::from_be_bytes(super::random().map_err(busy_random)?));
+            let group = GroupId(u128::from_be_bytes(super::random().map_err(no_random)?));
             self.last_copy += 1;
             let copy = CopyId(self.last_copy);
             let message = FromApp::OpenGroup { group, copy, title };
@@ -308,7 +302,10 @@ impl Driver {
     }
 
     /// The message in the heart's words; its payload is kept under the name that is returned.
-    fn in_the_hearts_words(&mut self, said: Said) -> (FromApp, Option<overwinter_session::ids::PayloadId>) {
+    fn in_the_hearts_words(
+        &mut self,
+        said: Said,
+    ) -> (FromApp, Option<overwinter_session::ids::PayloadId>) {
         let mut kept = None;
         let message = match said {
             Said::Saved {
@@ -374,144 +371,6 @@ impl Driver {
             Said::Names { op, held } => FromApp::Names { op, held },
         };
         (message, kept)
-    }
-
-    // ── control ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn control(&mut self, state: &mut Overwinter, control: Control) {
-        match control {
-            Control::Status { reply } => reply.send(self.status(state).map_err(Refusal::Failed)),
-            Control::Hibernate { groups, reply } => {
-                self.operation(state, reply, |operation| Event::Hibernate {
-                    operation,
-                    groups,
-                });
-            }
-            Control::Wake { groups, reply } => {
-                self.operation(state, reply, |operation| Event::Wake { operation, groups });
-            }
-            Control::Update { app, reply } => {
-                self.operation(state, reply, |operation| Event::Update { operation, app });
-            }
-            Control::UndoUpdate { app, reply } => {
-                self.operation(state, reply, |operation| Event::UndoUpdate {
-                    operation,
-                    app,
-                });
-            }
-            Control::Forget { groups, reply } => {
-                self.operation(state, reply, |operation| Event::Forget {
-                    operation,
-                    groups,
-                });
-            }
-            Control::Move {
-                groups,
-                stream,
-                reply,
-            } => self.begin_move(state, groups, stream, reply),
-            Control::Receive { stream, reply } => match self.open_peer(stream) {
-                Ok(peer) => {
-                    self.operation(state, reply, |operation| Event::Receive { operation, peer })
-                }
-                Err(refusal) => reply.send(Err(refusal)),
-            },
-            Control::Launch { app, files, reply } => {
-                let operation = self.operations.begin();
-                reply.send(Ok(operation.0));
-                self.launch_for_user(state, operation, &app, &files);
-            }
-            Control::Quit { reply } => {
-                let operation = self.operations.begin();
-                reply.send(Ok(operation.0));
-                self.quitting = Some(operation);
-                let groups = Vec::new();
-                self.tell_heart(state, Event::Hibernate { operation, groups });
-            }
-            Control::Operation { operation, reply } => {
-                let known = self.operations.get(OperationId(operation)).cloned();
-                reply.send(known.ok_or_else(|| {
-                    Refusal::Failed(format!(
-                        "there is no operation {operation}, or it ended long ago"
-                    ))
-                }));
-            }
-        }
-    }
-
-    fn operation(
-        &mut self,
-        state: &mut Overwinter,
-        reply: Reply<u64>,
-        event: impl FnOnce(OperationId) -> Event,
-    ) {
-        let operation = self.operations.begin();
-        reply.send(Ok(operation.0));
-        self.tell_heart(state, event(operation));
-    }
-
-    fn begin_move(
-        &mut self,
-        state: &mut Overwinter,
-        groups: Vec<GroupId>,
-        stream: OwnedFd,
-        reply: Reply<u64>,
-    ) {
-        // More than needed is fine; a group that is opened meanwhile does not go.
-        let count = self.session.view().groups.len().max(groups.len());
-        let txs = (0..count)
-            .map(|_| Ok(TxId(u64::from_be_bytes(super::random()?))))
-            .collect::<Result<Vec<TxId>, _>>();
-        let txs = match txs {
-            Ok(txs) => txs,
-            Err(e) => return reply.send(Err(busy_random(e))),
-        };
-        match self.open_peer(stream) {
-            Ok(peer) => self.operation(state, reply, |operation| Event::Move {
-                operation,
-                groups,
-                peer,
-                txs,
-            }),
-            Err(refusal) => reply.send(Err(refusal)),
-        }
-    }
-
-    fn open_peer(&mut self, stream: OwnedFd) -> Result<PeerId, Refusal> {
-        self.last_peer += 1;
-        let peer = PeerId(self.last_peer);
-        let sender = self.sender.clone();
-        let hear = move |heard| drop(sender.send(super::Incoming::Peer(heard)));
-        let outbox = peer::open(peer, stream, self.jobs.clone(), hear).map_err(|e| {
-            Refusal::Failed(format!("the stream cannot be used: {e}; nothing was moved"))
-        })?;
-        self.job(Job::Peer {
-            peer,
-            outbox: outbox.clone(),
-        });
-        self.peers.insert(peer, outbox);
-        Ok(peer)
-    }
-
-    /// The end of an operation that is about no group.
-    pub(crate) fn end_operation(
-        &mut self,
-        operation: OperationId,
-        outcome: Result<String, String>,
-    ) {
-        if let Some(end) = self.operations.end(operation, outcome) {
-            self.announce(operation, end);
-        }
-    }
-
-    /// Tells everybody how an operation ended.
-    pub(crate) fn announce(&mut self, operation: OperationId, state: OperationState) {
-        if let Some(bus) = &self.bus {
-            bus.command(BusCommand::OperationEnded {
-                operation: operation.0,
-                state,
-            });
-        }
     }
 
     /// `Effect::Send`.
@@ -634,7 +493,7 @@ fn grant(
     copy: CopyId,
     trial: bool,
 ) -> Result<String, Refusal> {
-    let cookie = hex::encode(super::random::<16>().map_err(busy_random)?);
+    let cookie = hex::encode(super::random::<16>().map_err(no_random)?);
     let pid = i32::try_from(caller.process.pid)
         .map_err(|_| Refusal::Failed("no process has so large a number".into()))?;
     let grant = Grant {

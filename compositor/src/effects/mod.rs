@@ -1,6 +1,6 @@
 //! Carries out the heart's wishes in the world, and turns what happens there into events: one file for each part of it.
 //!
-//! * [`bus`]: apps and the command line, over D-Bus.
+//! * [`bus`]: apps, over D-Bus; [`control`]: the command line.
 //! * [`store`]: the store worker's thread.
 //! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
 //! * [`launch`]: processes; [`instances`]: which process is which instance.
@@ -10,6 +10,7 @@
 //! Everything arrives at the main thread as an [`Incoming`], through one channel, in the order in which it was sent.
 
 pub mod bus;
+pub mod control;
 pub mod environment;
 pub mod identity;
 pub mod instances;

@@ -1,0 +1,366 @@
+//! Two workers on two real stores, with a real socket between them: what a move asks of them, in order and out of it.
+
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use overwinter_proto::Lease;
+use overwinter_proto::journal::Closure;
+use overwinter_proto::snapshot::Placement;
+use overwinter_proto::transfer::Message;
+use overwinter_session::ids::PayloadId;
+
+use super::*;
+use crate::effects::peer::{self, Heard, What};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const PEER: PeerId = PeerId(1);
+const TX: TxId = TxId(77);
+const GROUP: GroupId = GroupId(5);
+
+struct Host {
+    jobs: Sender<Job>,
+    answers: Receiver<Answer>,
+    heard: Receiver<Heard>,
+    outbox: Option<Outbox>,
+    last: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Host {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        let (tell, answers) = channel();
+        let (jobs, _) = start(store, Fault::default(), move |a| drop(tell.send(a))).unwrap();
+        let (_, heard) = channel();
+        Host {
+            jobs,
+            answers,
+            heard,
+            outbox: None,
+            last: 0,
+            _folder: folder,
+        }
+    }
+
+    fn connect(&mut self, stream: UnixStream) {
+        let (tell, heard) = channel();
+        let hear = move |h| drop(tell.send(h));
+        let outbox = peer::open(PEER, stream.into(), self.jobs.clone(), hear).unwrap();
+        self.heard = heard;
+        self.outbox = Some(outbox.clone());
+        self.jobs.send(Job::Peer { peer: PEER, outbox }).unwrap();
+    }
+
+    fn outbox(&self) -> &Outbox {
+        self.outbox.as_ref().unwrap()
+    }
+
+    fn begin(&mut self, request: StoreRequest, state: Option<Vec<u8>>) -> StoreId {
+        self.last += 1;
+        let id = StoreId(self.last);
+        let windows = vec![WindowSnapshot {
+            name: "main".into(),
+            title: "t".into(),
+            place: Placement::default(),
+            picture: None,
+        }];
+        let state = state.map(Arc::new);
+        let job = Job::Request {
+            id,
+            request,
+            state,
+            windows,
+        };
+        self.jobs.send(job).unwrap();
+        id
+    }
+
+    fn reply(&mut self) -> StoreReply {
+        match self.answers.recv_timeout(PATIENCE).expect("an answer") {
+            Answer::Reply { id, reply } if id.0 == self.last => reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn ask(&mut self, request: StoreRequest) -> StoreReply {
+        self.begin(request, None);
+        self.reply()
+    }
+
+    fn record(&mut self, record: JournalRecord) -> StoreReply {
+        let group = GROUP;
+        self.ask(StoreRequest::Record { group, record })
+    }
+
+    fn write(&mut self, state: Vec<u8>) -> StoreReply {
+        let request = StoreRequest::Write {
+            group: GROUP,
+            app: "org.example.App".into(),
+            build: Build::default(),
+            lease: Lease::FIRST,
+            revision: Revision(3),
+            title: "title".into(),
+            payload: PayloadId(1),
+        };
+        self.begin(request, Some(state));
+        self.reply()
+    }
+
+    fn read(&mut self, generation: Generation) -> Vec<u8> {
+        let group = GROUP;
+        self.begin(StoreRequest::Read { group, generation }, None);
+        match self.answers.recv_timeout(PATIENCE).expect("an answer") {
+            Answer::Read { state, .. } => state,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hear(&self) -> Message {
+        match self.heard.recv_timeout(PATIENCE).expect("a message").what {
+            What::Message(message, _) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Bytes that do not compress, so that there are many chunks.
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new()
+        .update(b"noise")
+        .finalize_xof()
+        .fill(&mut bytes);
+    bytes
+}
+
+fn is_refused(reply: StoreReply, word: &str) {
+    match reply {
+        StoreReply::Failed {
+            why,
+            damaged: false,
+        } => assert!(why.contains(word), "{why}"),
+        other => panic!("{word}: {other:?}"),
+    }
+}
+
+/// A source with the group, packed and offered, and a destination that has the offer.
+fn offered(state: Vec<u8>) -> (Host, Host, Closure, Manifest, Vec<u8>) {
+    let (a, b) = UnixStream::pair().unwrap();
+    let (mut source, mut destination) = (Host::new(), Host::new());
+    assert_eq!(
+        source.record(JournalRecord::Opened {
+            app: "org.example.App".into()
+        }),
+        StoreReply::Recorded
+    );
+    assert_eq!(source.write(state), StoreReply::Written(Generation(1)));
+    source.connect(a);
+    destination.connect(b);
+    let request = StoreRequest::Pack {
+        group: GROUP,
+        tx: TX,
+        peer: PEER,
+    };
+    let StoreReply::Packed {
+        closure,
+        generation,
+    } = source.ask(request)
+    else {
+        panic!("not packed");
+    };
+    assert_eq!(generation, Generation(1));
+    let Message::Offer {
+        tx: TX,
+        manifest,
+        keys,
+    } = destination.hear()
+    else {
+        panic!("no offer");
+    };
+    (source, destination, closure, manifest, keys)
+}
+
+fn unpack(manifest: Manifest, keys: Vec<u8>) -> StoreRequest {
+    StoreRequest::Unpack {
+        tx: TX,
+        peer: PEER,
+        manifest,
+        keys,
+    }
+}
+
+fn send_what_is_needed(source: &mut Host) {
+    let Message::Need { tx: TX, chunks } = source.hear() else {
+        panic!("nothing needed");
+    };
+    let request = StoreRequest::SendChunks {
+        group: GROUP,
+        tx: TX,
+        peer: PEER,
+        chunks,
+    };
+    assert_eq!(source.ask(request), StoreReply::Sent);
+}
+
+#[test]
+fn a_group_goes_over_and_reads_back_the_same() {
+    let state = noise(9 << 20);
+    let (mut source, mut destination, closure, manifest, keys) = offered(state.clone());
+    assert!(manifest.chunks.len() > IN_FLIGHT);
+    destination.begin(unpack(manifest, keys), None);
+    send_what_is_needed(&mut source);
+    let StoreReply::Arrived {
+        closure: arrived,
+        generation,
+        app,
+        ..
+    } = destination.reply()
+    else {
+        panic!("not arrived");
+    };
+    assert_eq!(
+        (arrived, generation, app.as_str()),
+        (closure, Generation(1), "org.example.App")
+    );
+    let staged = |closure| JournalRecord::Staged {
+        tx: TX,
+        generation,
+        epoch: 2,
+        closure,
+        source: [1; 32],
+    };
+    is_refused(
+        destination.record(staged(Closure([9; 32]))),
+        "not what the other host announced",
+    );
+    assert_eq!(destination.record(staged(closure)), StoreReply::Recorded);
+    let admit = StoreRequest::Admit {
+        group: GROUP,
+        tx: TX,
+    };
+    assert_eq!(destination.ask(admit), StoreReply::Written(Generation(1)));
+    assert_eq!(
+        destination.record(JournalRecord::Owned { tx: TX, epoch: 2 }),
+        StoreReply::Recorded
+    );
+    assert_eq!(destination.read(Generation(1)), state);
+
+    // And the source lets go: twice is as good as once.
+    for _ in 0..2 {
+        assert_eq!(
+            source.ask(StoreRequest::Bury { group: GROUP }),
+            StoreReply::Recorded
+        );
+    }
+    is_refused(source.write(vec![1]), "forgotten");
+}
+
+#[test]
+fn a_stream_that_ends_fails_what_was_under_way_and_leaves_nothing_staged() {
+    let (source, mut destination, closure, manifest, keys) = offered(noise(3 << 20));
+    destination.begin(unpack(manifest, keys), None);
+    source.outbox().close();
+    is_refused(destination.reply(), "hung up");
+    let drop_staged = StoreRequest::DropStaged {
+        group: GROUP,
+        tx: TX,
+    };
+    assert_eq!(destination.ask(drop_staged), StoreReply::Recorded);
+    let staged = JournalRecord::Staged {
+        tx: TX,
+        generation: Generation(1),
+        epoch: 2,
+        closure,
+        source: [1; 32],
+    };
+    is_refused(destination.record(staged), "not here any more");
+}
+
+#[test]
+fn a_damaged_chunk_ends_the_move_and_unasked_ones_do_nothing() {
+    let (source, mut destination, _, manifest, keys) = offered(noise(1 << 20));
+    destination.begin(unpack(manifest, keys), None);
+    let Message::Need { chunks, .. } = source.hear() else {
+        panic!("nothing needed");
+    };
+    let say = |tx, id, bytes: &[u8]| {
+        let bytes = bytes.to_vec();
+        source.outbox().say(&Message::Chunk { tx, id, bytes });
+    };
+    say(TxId(1), chunks[0], b"of no move");
+    say(TX, ChunkId([7; 32]), b"not asked for");
+    say(TX, chunks[0], b"not what its name says");
+    is_refused(destination.reply(), "refused");
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let mut host = Host::new();
+    is_refused(
+        host.ask(StoreRequest::Pack {
+            group: GROUP,
+            tx: TX,
+            peer: PEER,
+        }),
+        "no group",
+    );
+    is_refused(
+        host.ask(StoreRequest::Read {
+            group: GROUP,
+            generation: Generation(1),
+        }),
+        "no group",
+    );
+    is_refused(host.record(JournalRecord::Done { tx: TX }), "no group");
+    let request = StoreRequest::Write {
+        group: GROUP,
+        app: String::new(),
+        build: Build::default(),
+        lease: Lease::FIRST,
+        revision: Revision(1),
+        title: String::new(),
+        payload: PayloadId(1),
+    };
+    is_refused(host.ask(request), "not there any more");
+    host.jobs
+        .send(Job::Windows {
+            group: GROUP,
+            generation: Generation(1),
+        })
+        .unwrap();
+    match host.answers.recv_timeout(PATIENCE).unwrap() {
+        Answer::Windows { windows, .. } => assert_eq!(windows, []),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn histories_tell_what_is_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path()).unwrap();
+    assert_eq!(histories(&mut store).unwrap(), []);
+    store
+        .record(GROUP, &JournalRecord::Opened { app: "a".into() })
+        .unwrap();
+    let snapshot = Snapshot {
+        app: "a".into(),
+        build: Build {
+            version: "1".into(),
+            id: "ab".into(),
+        },
+        revision: Revision(1),
+        title: "t".into(),
+        state: vec![1],
+        windows: Vec::new(),
+    };
+    store
+        .put(GROUP, Lease::FIRST, Revision(1), &snapshot)
+        .unwrap();
+    let all = histories(&mut store).unwrap();
+    let [history] = all.as_slice() else { panic!() };
+    assert_eq!((history.app.as_str(), history.title.as_str()), ("a", "t"));
+    assert_eq!(history.build.as_ref(), Some(&snapshot.build));
+    assert_eq!(history.entries.len(), 2);
+}
