@@ -303,7 +303,7 @@ impl Session {
         fs::create_dir_all(base.join("config/glib-2.0/settings"))?;
         fs::write(
             base.join("config/glib-2.0/settings/keyfile"),
-            "[org/gnome/desktop/interface]\ncursor-blink=false\nenable-animations=false\noverlay-scrolling=false\n\
+            "[org/gnome/desktop/interface]\ncursor-blink=false\nenable-animations=true\noverlay-scrolling=true\n\
              font-name='DejaVu Sans 10'\nmonospace-font-name='DejaVu Sans Mono 10'\nicon-theme='Adwaita'\n",
         )?;
         fs::write(
