@@ -186,6 +186,7 @@ impl Overwinter {
     fn client_gone(&mut self, client: &ClientId) {
         tracing::debug!(?client, "a client has gone");
         self.overwinter_client_gone(client);
+        self.screencopy.forget(client);
     }
 }
 

@@ -16,6 +16,8 @@ const GROUP: GroupId = GroupId(0x1234 << 96);
 const A: u32 = 30;
 const B: u32 = 48;
 const SHIFT: u32 = 42;
+/// xdg_toplevel.state.activated
+const ACTIVATED: u32 = 4;
 
 fn grant(fixture: &mut Fixture, cookie: &str, copy: u64, trial: bool) {
     let pid = std::process::id() as i32;
@@ -182,7 +184,6 @@ fn a_fence_follows_the_leave_and_is_answered_by_the_client() {
 
 #[test]
 fn a_window_whose_picture_is_to_be_taken_goes_on_looking_active() {
-    const ACTIVATED: u32 = 4;
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let other = open(&mut fixture, &mut client, 200, 200, GREEN);
@@ -532,6 +533,11 @@ fn stacking_survives_sleep_and_wake() {
     trial.surface.commit();
     fixture.roundtrip(&mut client);
     object.ready();
+    trial.draw(&client, 900, 700, RED);
+    // Drawn as active first, then as what it is going to be: in the background.
+    assert!(client.heard(&trial).states.contains(&ACTIVATED));
+    fixture.roundtrip(&mut client);
+    assert!(!client.heard(&trial).states.contains(&ACTIVATED));
     trial.draw(&client, 900, 700, RED);
     fixture.server.apply(ShellEffect::Swap {
         group: GROUP,

@@ -393,3 +393,18 @@ fn garbage_ends_that_client_alone() {
     fixture.roundtrip(&mut client);
     assert_eq!(fixture.screenshot(&mut client).at(640, 400), RED);
 }
+
+#[test]
+fn a_recorder_misses_no_change_between_two_of_its_requests() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let mut painter = fixture.client();
+    let window = open(&mut fixture, &mut painter, 400, 300, RED);
+    let first = fixture.screenshot(&mut client);
+    assert_eq!(first.at(640, 400), RED);
+    // Changes and is composited before the recorder asks again.
+    window.draw(&painter, 400, 300, BLUE);
+    fixture.frame(&mut painter);
+    let second = fixture.recording(&mut client);
+    assert_eq!(second.at(640, 400), BLUE);
+}

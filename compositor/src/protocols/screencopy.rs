@@ -1,8 +1,7 @@
 //! zwlr_screencopy_v1: screenshots into shared memory. A copy is taken of a composited frame, right after it was composited;
 //! without the pointer in it, a headless one is the very image that was composited.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use smithay::backend::allocator::Fourcc;
@@ -29,6 +28,8 @@ const BYTES_PER_PIXEL: i32 = 4;
 #[derive(Debug, Default)]
 pub struct Screencopy {
     waiting: Vec<Waiting>,
+    /// The newest frame that each client has got: one that records misses no change that falls between two of its requests.
+    seen: HashMap<ClientId, u64>,
 }
 
 #[derive(Debug)]
@@ -45,8 +46,8 @@ pub struct FrameData {
     region: Rectangle<i32, Physical>,
     cursor: bool,
     used: AtomicBool,
-    /// The composited frames when the object was made.
-    born: Mutex<u64>,
+    /// A copy on damage waits for a frame after this one.
+    after: u64,
 }
 
 impl Screencopy {
@@ -73,7 +74,7 @@ impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
 impl Dispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
     fn request(
         this: &mut Self,
-        _: &Client,
+        client: &Client,
         _: &ZwlrScreencopyManagerV1,
         request: zwlr_screencopy_manager_v1::Request,
         (): &(),
@@ -108,7 +109,12 @@ impl Dispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
             region,
             cursor: cursor != 0,
             used: AtomicBool::new(false),
-            born: Mutex::new(this.frames.count),
+            after: this
+                .screencopy
+                .seen
+                .get(&client.id())
+                .copied()
+                .unwrap_or(this.frames.count),
         };
         let frame = data_init.init(frame, data);
         if region.is_empty() {
@@ -159,13 +165,12 @@ impl Dispatch<ZwlrScreencopyFrameV1, FrameData> for Overwinter {
             frame.post_error(Error::InvalidBuffer, "the buffer is not as `buffer` said");
             return;
         }
-        let born = *data.born.lock().unwrap_or_else(PoisonError::into_inner);
         this.screencopy.waiting.push(Waiting {
             frame: frame.clone(),
             buffer,
-            after: with_damage.then_some(born),
+            after: with_damage.then_some(data.after),
         });
-        if !with_damage || this.frames.count > born {
+        if !with_damage || this.frames.count > data.after {
             this.schedule_frame();
         }
     }
@@ -191,6 +196,13 @@ fn fits(buffer: &WlBuffer, region: Rectangle<i32, Physical>) -> bool {
     .unwrap_or(false)
 }
 
+impl Screencopy {
+    /// A connection has ended.
+    pub fn forget(&mut self, client: &ClientId) {
+        self.seen.remove(client);
+    }
+}
+
 impl Overwinter {
     /// Hands the frame that was just composited to whoever waits for it.
     pub fn serve_screencopy(&mut self, damage: &[Rectangle<i32, Physical>]) {
@@ -205,7 +217,16 @@ impl Overwinter {
                 continue;
             };
             match self.pixels(data) {
-                Ok(pixels) => self.finish(&waiting, data.region, &pixels, damage),
+                Ok(pixels) => {
+                    // Who missed frames is told that all of it changed.
+                    let whole = [data.region];
+                    let missed = waiting.after.is_some_and(|after| count > after + 1);
+                    let damage = if missed { &whole[..] } else { damage };
+                    self.finish(&waiting, data.region, &pixels, damage);
+                    if let Some(client) = waiting.frame.client() {
+                        self.screencopy.seen.insert(client.id(), count);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "a screenshot could not be taken");
                     waiting.frame.failed();

@@ -210,8 +210,6 @@ impl Overwinter {
         let Some((rect, mode)) = self.shell.counterpart(&binding) else {
             return;
         };
-        let focused =
-            self.shell.focus.and_then(|f| self.shell.group_of_item(f)) == Some(binding.group);
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
@@ -227,7 +225,8 @@ impl Overwinter {
                     xdg_toplevel::State::Fullscreen,
                     mode == WindowMode::Fullscreen,
                 ),
-                (xdg_toplevel::State::Activated, focused),
+                // Toolkits draw a window that was never active as if it were (GTK): it is, until it has drawn once.
+                (xdg_toplevel::State::Activated, true),
             ] {
                 if on {
                     state.states.set(flag);
@@ -255,8 +254,32 @@ impl Overwinter {
         }
         let group = binding.group;
         if mapped {
+            self.tell_restored_whether_active(id);
             self.try_swap(group);
         }
+    }
+
+    /// A hidden window that has drawn once is told whether it will be the active one.
+    fn tell_restored_whether_active(&self, id: WindowId) {
+        let active = self.will_be_active(id);
+        if let Some(window) = self
+            .shell
+            .window(id)
+            .filter(|w| w.visibility == Visibility::Restoring)
+            && window.window.set_activated(active)
+        {
+            window.toplevel().send_pending_configure();
+        }
+    }
+
+    /// Whether a window that is being restored has the focus once it is shown: its group has it.
+    pub(super) fn will_be_active(&self, id: WindowId) -> bool {
+        let group = self
+            .shell
+            .window(id)
+            .and_then(|w| w.binding.as_ref())
+            .map(|b| b.group);
+        group.is_some() && self.shell.focus.and_then(|f| self.shell.group_of_item(f)) == group
     }
 
     /// A bound toplevel is gone.

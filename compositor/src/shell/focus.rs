@@ -18,6 +18,7 @@ impl Overwinter {
             return;
         }
         self.shell.raise(item);
+        self.shell.focus_chosen = true;
         self.focus_item(Some(item));
         self.touch_ghost(item);
         self.pointer_refocus();
@@ -108,6 +109,7 @@ impl Overwinter {
             .rev()
             .copied()
             .find(|i| matches!(i, Item::Window(_)));
+        self.shell.focus_chosen = false;
         self.focus_item(top);
     }
 
@@ -117,6 +119,7 @@ impl Overwinter {
             self.shell.stack.iter().rev().copied().find(|i| {
                 matches!(i, Item::Window(_)) && self.shell.group_of_item(*i) != Some(group)
             });
+        self.shell.focus_chosen = false;
         self.focus_item(top);
     }
 

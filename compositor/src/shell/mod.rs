@@ -58,6 +58,8 @@ pub struct Shell {
     grants: BTreeMap<String, Grant>,
     stack: Vec<Item>,
     focus: Option<Item>,
+    /// The user (or a new window) chose it; false when it fell to the topmost window.
+    focus_chosen: bool,
     wanted: Vec<(GroupId, overwinter_session::ids::Generation)>,
     last_id: u64,
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel;
+
 use overwinter_session::Event;
 use overwinter_session::ids::{CopyId, GroupId};
 
@@ -88,13 +90,25 @@ impl Overwinter {
                 continue;
             }
             let ghost = self.ghost_for(group, *id);
-            if self.fits(*id, ghost) {
+            let fits = self.fits(*id, ghost);
+            if let Some(window) = self.shell.window(*id) {
+                tracing::debug!(
+                    ?id,
+                    ?ghost,
+                    fits,
+                    size = ?window.rect().size,
+                    binding = ?window.binding,
+                    "a window of the adopted copy"
+                );
+            }
+            if fits {
                 self.replace(ghost, *id);
             }
         }
         let ghosts = self.shell.ghosts_of(group);
         let shown = windows.iter().any(|id| self.shell.is_shown(*id));
         let pending = windows.iter().any(|id| !self.shell.is_shown(*id));
+        tracing::debug!(?group, ?ghosts, shown, pending, late, "a swap goes on");
         let nothing_to_show = windows.is_empty() && ghosts.is_empty();
         let done = nothing_to_show || (shown && (ghosts.is_empty() || late) && (!pending || late));
         if done {
@@ -113,7 +127,8 @@ impl Overwinter {
         })
     }
 
-    /// Ready, and as large as the ghost (or as large as the client chose to be, being asked for the ghost's size).
+    /// Ready, active or not as it is going to be, and as large as the ghost (or as large as the client chose to be, being
+    /// asked for the ghost's size).
     fn fits(&self, id: WindowId, ghost: Option<GhostId>) -> bool {
         let Some(window) = self.shell.window(id) else {
             return false;
@@ -124,12 +139,15 @@ impl Overwinter {
         if binding.overdue {
             return true;
         }
-        let Some(ghost) = ghost.and_then(|g| self.shell.ghost(g)) else {
-            return binding.ready;
-        };
-        let wanted = ghost.rect().size;
-        let as_asked = window.toplevel().current_state().size == Some(wanted);
-        binding.ready && (window.rect().size == wanted || as_asked)
+        let current = window.toplevel().current_state();
+        let active = current.states.contains(xdg_toplevel::State::Activated);
+        if !binding.ready || active != self.will_be_active(id) {
+            return false;
+        }
+        ghost.and_then(|g| self.shell.ghost(g)).is_none_or(|ghost| {
+            let wanted = ghost.rect().size;
+            window.rect().size == wanted || current.size == Some(wanted)
+        })
     }
 
     /// One window takes one ghost's place, in the stack, on the desktop and in the focus.
@@ -144,7 +162,9 @@ impl Overwinter {
             window.mode = ghost.mode;
             let at = at.min(self.shell.stack.len());
             self.shell.stack.insert(at, Item::Window(id));
-            if self.shell.focus == Some(Item::Ghost(ghost.id)) {
+            // One from the store had the focus where it came from, and here nobody has chosen another.
+            let chosen = ghost.focused && ghost.source.is_none() && !self.shell.focus_chosen;
+            if chosen || self.shell.focus == Some(Item::Ghost(ghost.id)) {
                 self.focus_item(Some(Item::Window(id)));
             }
         } else {

@@ -122,6 +122,15 @@ impl Fixture {
 
     /// The composited image, as grim would see it.
     pub fn screenshot(&mut self, client: &mut Client) -> Image {
+        self.copy(client, false)
+    }
+
+    /// The next composited image that is another than the last that this client got.
+    pub fn recording(&mut self, client: &mut Client) -> Image {
+        self.copy(client, true)
+    }
+
+    fn copy(&mut self, client: &mut Client, on_damage: bool) -> Image {
         client.data.shot = Shot::default();
         let qh = client.qh();
         let manager = client.screencopy.clone();
@@ -131,7 +140,11 @@ impl Fixture {
         });
         let (width, height) = client.data.shot.size.unwrap();
         let (buffer, file) = client.buffer(width, height, 0);
-        frame.copy(&buffer);
+        if on_damage {
+            frame.copy_with_damage(&buffer);
+        } else {
+            frame.copy(&buffer);
+        }
         self.wait(client, "a screenshot", |c, _| c.data.shot.ready);
         let mut pixels = vec![0; (width * height * 4) as usize];
         file.read_exact_at(&mut pixels, 0).unwrap();
