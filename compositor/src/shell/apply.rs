@@ -44,6 +44,7 @@ impl Overwinter {
 
     fn fence(&mut self, group: GroupId, op: OpId, hold: bool) {
         let shown = self.shell.shown_windows_of(group);
+        let chosen = self.shell.focus_chosen;
         let Some(state) = self.shell.groups.get_mut(&group) else {
             self.emit(Event::FenceDone { group, op });
             return;
@@ -57,6 +58,7 @@ impl Overwinter {
         if let Some(item) = focused {
             if let (Item::Window(id), Some(state)) = (item, self.shell.groups.get_mut(&group)) {
                 state.had_focus = Some(id);
+                state.had_chosen_focus = chosen;
             }
             if hold {
                 self.keyboard_refocus();

@@ -254,8 +254,13 @@ impl Overwinter {
         let scale = self.output.current_scale().fractional_scale();
         let window = self.shell.window(id)?;
         let binding = window.binding.as_ref()?;
-        let had_focus = self.shell.group(binding.group).and_then(|g| g.had_focus);
-        let focused = self.shell.focus == Some(Item::Window(id)) || had_focus == Some(id);
+        // A focus that fell to the window because another one lost it is not the user's: it is not restored elsewhere.
+        let had_focus = self
+            .shell
+            .group(binding.group)
+            .is_some_and(|g| g.had_focus == Some(id) && g.had_chosen_focus);
+        let focused =
+            had_focus || (self.shell.focus_chosen && self.shell.focus == Some(Item::Window(id)));
         let (bbox, geometry) = (window.window.bbox(), window.window.geometry());
         let painter = painter(&mut self.painter);
         let picture = painter.and_then(|painter| {

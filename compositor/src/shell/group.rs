@@ -64,6 +64,8 @@ pub struct Group {
     pub fences: Vec<Fence>,
     /// The window that had the focus before a fence took it.
     pub had_focus: Option<WindowId>,
+    /// The user had chosen it (see `Shell::focus_chosen`).
+    pub had_chosen_focus: bool,
     touched: Option<Instant>,
 }
 
@@ -78,6 +80,7 @@ impl Group {
             held: HeldKeys::default(),
             fences: Vec::new(),
             had_focus: None,
+            had_chosen_focus: false,
             touched: None,
         }
     }
