@@ -24,7 +24,7 @@ const SEALS: SealFlags = SealFlags::SHRINK
 
 fn bad<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::BadPayload(format!(
-        "{}. Nothing was stored; the group is as before",
+        "{}. Nothing was stored; the group is as before. Send it again as org.overwinter.Session1 describes payloads",
         why.into()
     )))
 }

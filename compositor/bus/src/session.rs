@@ -33,7 +33,7 @@ pub(crate) fn group_id(text: &str) -> Result<GroupId, Refusal> {
 fn digest(bytes: &[u8]) -> Result<[u8; 32], Refusal> {
     bytes.try_into().map_err(|_| {
         Refusal::BadPayload(format!(
-            "the digest has {} bytes instead of 32; nothing was stored",
+            "the digest has {} bytes instead of 32; nothing was stored and the group is as before. Send it again with BLAKE3's",
             bytes.len()
         ))
     })

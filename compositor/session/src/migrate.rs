@@ -301,7 +301,7 @@ impl Session {
         };
         g.home = Home::Live(holder, Activity::Working);
         let text = format!(
-            "It was not brought into the other version: {why} It goes on in the version it ran before, with all its work."
+            "It was not brought into the other version: {why} It goes on in the version it ran before, with all its work; `overwinter update` tries again."
         );
         g.error = Some(text.clone());
         self.shell(ShellEffect::DropGhost { group });

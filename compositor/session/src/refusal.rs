@@ -11,7 +11,7 @@ use crate::session::Session;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// `org.overwinter.Error.NotRegistered`
-    #[error("this process has not called Register; call it first")]
+    #[error("this process has not called Register; nothing was done. Call it first, then again")]
     NotRegistered,
     /// `org.overwinter.Error.Ending`
     #[error("this process let go of its last group and is ending; nothing new can be opened in it")]
@@ -22,7 +22,9 @@ pub enum Refusal {
     )]
     NotHolder(GroupId),
     /// `org.overwinter.Error.NoSuchCopy`
-    #[error("the caller has no such copy of {0}")]
+    #[error(
+        "the caller has no such copy of {0}; nothing was done. It should drop what it has of it, or call Register again"
+    )]
     NoSuchCopy(GroupId),
 }
 

@@ -318,8 +318,10 @@ impl Session {
         };
         let newest = g.newest();
         let what_is_kept = match newest {
-            Some(generation) => format!("its last stored generation, {generation}, is kept"),
-            None => "nothing of it was stored yet".to_owned(),
+            Some(generation) => format!(
+                "its last stored generation, {generation}, is kept. Wake it to go on."
+            ),
+            None => "nothing of it was stored yet, so nothing could be kept. Open it again from its file.".to_owned(),
         };
         match &g.home {
             Home::Live(_, Activity::Saving { purpose, .. }) => {
@@ -327,8 +329,7 @@ impl Session {
                     Purpose::Sleep { .. } => Goal::Sleep,
                     Purpose::Migrate(migration) => Goal::of_migration(migration.reason),
                 };
-                let text =
-                    format!("{why} while it was being saved; {what_is_kept}. Wake it to go on.");
+                let text = format!("{why} while it was being saved; {what_is_kept}");
                 self.finish(group, goal, Outcome::Failed, &text);
             }
             Home::Live(
@@ -336,9 +337,7 @@ impl Session {
                 Activity::Trying { migration, .. } | Activity::Yielding { migration, .. },
             ) => {
                 let goal = Goal::of_migration(migration.reason);
-                let text = format!(
-                    "{why} while it was being handed over; {what_is_kept}. Wake it to go on."
-                );
+                let text = format!("{why} while it was being handed over; {what_is_kept}");
                 self.finish(group, goal, Outcome::Failed, &text);
             }
             _ => {}

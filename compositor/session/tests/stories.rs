@@ -260,6 +260,23 @@ fn a_document_of_which_nothing_was_stored_ends_with_a_word() {
 }
 
 #[test]
+fn nobody_is_told_to_wake_what_was_never_stored() {
+    let (mut world, app, _) = desk(0);
+    let group = world.open(0, app);
+    world.run();
+    world.edit(0, group);
+    mood(&mut world, Mood::Fainting);
+    let operation = hibernate(&mut world, vec![group]);
+    world.run();
+    assert_eq!(world.state(0, group), "none");
+    assert_eq!(world.outcome(operation, group), Some(Outcome::Failed));
+    let text = text_of(&world, operation, group);
+    assert!(text.contains("nothing could be kept"), "{text}");
+    assert!(!text.contains("Wake it"), "{text}");
+    world.heal_and_check();
+}
+
+#[test]
 fn a_save_on_its_way_when_the_app_dies_is_kept() {
     let (mut world, app, _) = desk(0);
     let group = world.open(0, app);
@@ -682,58 +699,147 @@ fn a_target_that_disappears_before_the_commit_point_leaves_the_window_where_it_w
     world.heal_and_check();
 }
 
-#[test]
-fn a_group_of_a_host_that_owned_it_later_is_refused() {
-    let (mut world, _, groups) = desk_of(2, 1);
-    // Host 0 is cloned (a restored backup): it comes back as it was before the move.
-    let old_disk = world.hosts[0].disk.clone();
-    world.move_groups(0, 1, vec![]);
-    world.run();
-    world.crash(0, true);
-    world.hosts[0].disk = old_disk;
-    world.acknowledged.clear();
-    let histories = world.hosts[0].disk.histories();
-    let config = overwinter_session::Config::new(9, world::key(0), "host0");
-    let (mut session, _) =
-        overwinter_session::Session::recover(config, world.now, histories, Vec::new());
-    // The other host is asked to take it once more, and refuses.
-    let manifest = overwinter_session::proto::transfer::Manifest {
-        group: groups[0],
+/// Whether a host takes a group that somebody offers it under this lease.
+fn is_refused(world: &mut World, host: usize, group: GroupId, lease: Lease) -> bool {
+    use overwinter_session::Effect;
+    use overwinter_session::proto::transfer::{Manifest, Message, PROTOCOL};
+    let peer = PeerId(777);
+    let operation = world.operation(host);
+    world.tell(host, Event::Receive { operation, peer });
+    let message = Message::Hello {
+        protocol: PROTOCOL,
+        name: "an old backup".to_owned(),
+        key: [9; 32],
+        source: true,
+    };
+    world.tell(host, Event::Peer { peer, message });
+    let manifest = Manifest {
+        group,
         app: APP.to_owned(),
         title: String::new(),
         generation: Generation(1),
-        lease: Lease::FIRST,
+        lease,
         chunks: Vec::new(),
         head: Vec::new(),
     };
-    let _ = session.step(world.now, Event::Tick);
-    let peer = PeerId(77);
-    let operation = world.operation(1);
-    world.tell(1, Event::Receive { operation, peer });
-    use overwinter_session::proto::transfer::{Message, PROTOCOL};
-    let (protocol, name, key, source) = (PROTOCOL, "host0".to_owned(), world::key(0), true);
-    let message = Message::Hello {
-        protocol,
-        name,
-        key,
-        source,
-    };
-    world.tell(1, Event::Peer { peer, message });
-    let message = Message::Offer {
-        tx: TxId(5),
-        manifest,
-        keys: Vec::new(),
-    };
-    let mut there = world.hosts[1].session.clone().unwrap();
+    let (tx, keys) = (TxId(5_000_000), Vec::new());
+    let message = Message::Offer { tx, manifest, keys };
+    let mut there = world.hosts[host].session.clone().expect("it runs");
     let effects = there.step(world.now, Event::Peer { peer, message });
-    let refused = effects.iter().any(|e| {
+    world.tell(host, Event::PeerGone { peer });
+    effects.iter().any(|e| {
         matches!(
             e,
-            overwinter_session::Effect::Peer {
+            Effect::Peer {
                 message: Message::Refuse { .. },
                 ..
             }
         )
-    });
-    assert!(refused, "{effects:?}");
+    })
+}
+
+#[test]
+fn an_old_backup_of_a_host_gives_nobody_its_groups() {
+    let (mut world, _, groups) = desk_of(2, 1);
+    let before_the_move = Lease::FIRST;
+    world.move_groups(0, 1, vec![]);
+    world.run();
+    assert!(
+        is_refused(&mut world, 1, groups[0], before_the_move),
+        "it is at work there"
+    );
+    assert!(
+        is_refused(&mut world, 0, groups[0], before_the_move),
+        "it was let go of under a later epoch"
+    );
+    let after_the_move = before_the_move.next_host();
+    assert!(
+        !is_refused(&mut world, 0, groups[0], after_the_move),
+        "its owner may bring it back"
+    );
+}
+
+#[test]
+fn what_is_read_back_never_covers_what_was_typed_meanwhile() {
+    let (mut world, app, groups) = desk(1);
+    hibernate(&mut world, vec![groups[0]]);
+    let read = |world: &World| {
+        let under_way = world.lanes.get(&world::Lane::Store(0, groups[0]));
+        under_way.is_some_and(|items| {
+            let read = |i: &world::Item| {
+                matches!(
+                    i,
+                    world::Item::Store(_, overwinter_session::StoreRequest::Read { .. }, _)
+                )
+            };
+            items.iter().any(read)
+        })
+    };
+    while !read(&world) {
+        assert!(world.stir());
+    }
+    // While its stored state is being read to be written again, the user types and the app saves.
+    world.edit(0, groups[0]);
+    world.autosave(0, groups[0]);
+    world.advance(world::Lane::FromApp(0, app));
+    world.run();
+    let typed = content(&world, 0, groups[0]);
+    world.kill(0, app);
+    world.run();
+    world.touch(0, groups[0]);
+    world.run();
+    assert_eq!(content(&world, 0, groups[0]), typed);
+    world.heal_and_check();
+}
+
+#[test]
+fn a_ghost_touched_while_its_app_dies_wakes_in_a_living_one() {
+    let (mut world, app, groups) = desk(1);
+    hibernate(&mut world, vec![groups[0]]);
+    while world.state(0, groups[0]) != "releasing" {
+        assert!(world.stir());
+    }
+    world.touch(0, groups[0]);
+    world.kill(0, app);
+    world.run();
+    assert_eq!(world.state(0, groups[0]), "live");
+    assert_ne!(world.holder(0, groups[0]), Some(app));
+    world.heal_and_check();
+}
+
+#[test]
+fn a_commit_point_that_may_or_may_not_be_on_disk_is_taken_back_before_anything_runs() {
+    let (mut world, _, groups) = desk_of(2, 1);
+    world.move_groups(0, 1, vec![]);
+    let committing = |world: &World| {
+        let under_way = world.lanes.get(&world::Lane::Store(0, groups[0]));
+        under_way.is_some_and(|items| {
+            items
+                .iter()
+                .any(|i| format!("{i:?}").contains("record: Released"))
+        })
+    };
+    while !committing(&world) {
+        assert!(world.stir());
+    }
+    // The record is written, and nobody hears of it.
+    world.hosts[0].disk.mute = true;
+    world.advance(world::Lane::Store(0, groups[0]));
+    world.pass(40_000);
+    assert_eq!(
+        world.state(0, groups[0]),
+        "in-transit",
+        "nobody may run it yet"
+    );
+    world.hosts[0].disk.mute = false;
+    world.pass(60_000);
+    assert_eq!(world.state(0, groups[0]), "live");
+    world.edit(0, groups[0]);
+    world.autosave(0, groups[0]);
+    world.run();
+    world.crash(0, true);
+    world.restart(0);
+    world.run();
+    assert_eq!(world.state(0, groups[0]), "asleep");
+    world.heal_and_check();
 }
