@@ -257,7 +257,7 @@ fn wish(world: &mut World, op: &Op) {
 
 fn cases() -> u32 {
     let asked = std::env::var("OVERWINTER_SIM_CASES").ok();
-    asked.and_then(|n| n.parse().ok()).unwrap_or(256)
+    asked.and_then(|n| n.parse().ok()).unwrap_or(1_000)
 }
 
 proptest! {

@@ -141,7 +141,7 @@ fn strike(world: &mut World, cut: Cut) {
 
 fn orders() -> u64 {
     let asked = std::env::var("OVERWINTER_SIM_CASES").ok();
-    asked.and_then(|n| n.parse().ok()).unwrap_or(4)
+    asked.and_then(|n| n.parse().ok()).unwrap_or(2)
 }
 
 fn cut_everywhere(cut: Cut) {

@@ -122,6 +122,23 @@ fn closure_of(group: GroupId, generation: Generation, content: &Content) -> Clos
     Closure(bytes)
 }
 
+/// Whether the newest move of this journal's group leads away from here and has not been called off.
+fn undecided(journal: &[JournalRecord]) -> bool {
+    let moves = journal.iter().rev().find(|r| {
+        matches!(
+            r,
+            JournalRecord::Preparing { .. }
+                | JournalRecord::Released { .. }
+                | JournalRecord::Aborted { .. }
+                | JournalRecord::Owned { .. }
+        )
+    });
+    matches!(
+        moves,
+        Some(JournalRecord::Preparing { .. } | JournalRecord::Released { .. })
+    )
+}
+
 fn failed(why: &str, damaged: bool) -> StoreReply {
     let why = why.to_owned();
     StoreReply::Failed { why, damaged }
@@ -389,10 +406,45 @@ impl World {
                     self.fail(&format!("RELEASED follows {last:?}, not its PREPARING"));
                 }
             }
+            JournalRecord::Lease(_) if undecided(&shelf.journal) => {
+                self.fail(&format!("{group:?} is held while its move is undecided"));
+            }
             JournalRecord::Lease(lease) if leases.iter().any(|l| l >= lease) => {
                 self.fail(&format!("{lease:?} was given before"));
             }
             _ => {}
+        }
+    }
+
+    /// What is said to another host is durable on this one.
+    pub fn check_said(&self, host: usize, message: &Message) {
+        let journals = || {
+            self.hosts[host]
+                .disk
+                .groups
+                .values()
+                .flat_map(|s| &s.journal)
+        };
+        let has = |found: &dyn Fn(&JournalRecord) -> bool| journals().any(found);
+        use JournalRecord as R;
+        let durable = match message {
+            Message::Prepared { tx, .. } => {
+                has(&|r| matches!(r, R::Preparing { tx: t, .. } if t == tx))
+            }
+            Message::Staged { tx, .. } => has(&|r| matches!(r, R::Staged { tx: t, .. } if t == tx)),
+            Message::Released { tx, .. } => {
+                has(&|r| matches!(r, R::Released { tx: t, .. } if t == tx))
+            }
+            Message::Owned { tx } => has(&|r| matches!(r, R::Owned { tx: t, .. } if t == tx)),
+            Message::Done { tx } => has(&|r| matches!(r, R::Done { tx: t } if t == tx)),
+            Message::Aborted { tx, .. } => {
+                let prepared = has(&|r| matches!(r, R::Preparing { tx: t, .. } if t == tx));
+                !prepared || has(&|r| matches!(r, R::Aborted { tx: t } if t == tx))
+            }
+            _ => true,
+        };
+        if !durable {
+            self.fail(&format!("{message:?} was said before it was durable"));
         }
     }
 

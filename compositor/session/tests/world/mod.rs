@@ -234,7 +234,10 @@ impl World {
             Effect::End { instance } => self.push(Lane::Launcher(host), Item::End(instance)),
             Effect::Freeze { .. } => {}
             Effect::Shell(effect) => self.shell(host, effect),
-            Effect::Peer { peer, message } => self.send_to_peer(host, peer, message, None),
+            Effect::Peer { peer, message } => {
+                self.check_said(host, &message);
+                self.send_to_peer(host, peer, message, None);
+            }
             Effect::ClosePeer { peer } => self.hang_up(host, peer),
             Effect::Progress {
                 operation,
