@@ -3,6 +3,7 @@
 
 use overwinter_proto::JournalRecord;
 
+use crate::blame::Fault;
 use crate::effect::{Outcome, ShellEffect, ToApp};
 use crate::event::StoreReply;
 use crate::group::*;
@@ -10,7 +11,6 @@ use crate::ids::*;
 use crate::operation::Goal;
 use crate::session::Session;
 use crate::sleep::PROBE_MS;
-use crate::wake::Fault;
 
 /// How long one journal record may take to become durable.
 pub(crate) const RECORD_MS: u64 = 30_000;

@@ -1,5 +1,6 @@
 //! Every wait has an end. Deadlines live in the states that wait; here they are found, and what happens at their end.
 
+use crate::blame::Fault;
 use crate::group::*;
 use crate::ids::*;
 use crate::instance::Stage;
@@ -8,7 +9,6 @@ use crate::sleep::PROBE_MS;
 use crate::transfer::destination::ArrivalStage;
 use crate::transfer::source::{DepartedStage, Departure, DepartureStage};
 use crate::update::UpdateStage;
-use crate::wake::Fault;
 
 impl Session {
     /// When `Event::Tick` is due; `None` when nothing waits.

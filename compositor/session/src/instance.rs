@@ -62,11 +62,10 @@ pub(crate) struct App {
 
 pub(crate) type Instances = BTreeMap<InstanceId, Instance>;
 
+use crate::blame::Fault;
 use crate::effect::{Effect, ToApp};
-use crate::event::StoreReply;
 use crate::group::*;
-use crate::session::{Asked, Session};
-use crate::wake::Fault;
+use crate::session::Session;
 
 /// How long a process may take from its start to Register.
 pub(crate) const START_MS: u64 = 10_000;
@@ -449,62 +448,5 @@ impl Session {
     pub(crate) fn on_disk(&self, app: &str) -> Option<Build> {
         let (build, _) = self.apps.get(app)?.on_disk.as_ref()?;
         Some(build.clone())
-    }
-
-    // ── the store's answers ──────────────────────────────────────────────────────────────────────────────────────────
-
-    pub(crate) fn store_says(&mut self, id: StoreId, reply: StoreReply) {
-        let Some(ask) = self.asks.remove(&id) else {
-            if let StoreReply::Read { state, .. } = reply {
-                self.drop_payload(state);
-            }
-            return;
-        };
-        let group = ask.group;
-        match (ask.what, &reply) {
-            (asked @ Asked::Write { .. }, StoreReply::Written(generation)) => {
-                self.written(group, id, asked, *generation);
-            }
-            (Asked::Write { .. }, StoreReply::Failed { why, .. }) => {
-                self.write_failed(group, id, why);
-            }
-            (Asked::Write { .. }, _) => {
-                self.write_failed(
-                    group,
-                    id,
-                    "the store answered something else than was asked.",
-                );
-            }
-            (Asked::Opened, StoreReply::Recorded) => {}
-            (Asked::Opened, _) => {
-                if let Some(g) = self.groups.get_mut(&group) {
-                    g.owes_opened = true;
-                }
-            }
-            (Asked::Proven(generation), StoreReply::Recorded) => {
-                if let Some(g) = self.groups.get_mut(&group) {
-                    let there = g.snapshots.contains_key(&generation);
-                    g.proven = g.proven.max(there.then_some(generation));
-                    g.proving = g.proving.filter(|n| *n != generation);
-                }
-                self.retain(group);
-            }
-            // Perhaps it is on disk all the same: it stays among what is kept.
-            (Asked::Proven(_), _) => {}
-            (Asked::Step, _) => {
-                let taken = self.read_back(group, id, &reply)
-                    || self.read_for_wake(group, id, &reply)
-                    || self.read_for_trial(group, id, &reply)
-                    || self.leased(group, id, &reply)
-                    || self.departure_stored(group, id, &reply)
-                    || self.arrival_stored(group, id, &reply)
-                    || self.closing_stored(group, id, &reply);
-                if let StoreReply::Read { state, .. } = reply
-                    && !taken
-                {
-                    self.drop_payload(state);
-                }
-            }
-        }
     }
 }

@@ -5,6 +5,8 @@
 //! [`Session::recover`](session::Session::recover) rebuilds it from the journals and a census of live instances.
 
 mod adopt;
+mod answers;
+mod blame;
 mod deadline;
 pub mod effect;
 pub mod event;

@@ -1,7 +1,9 @@
 //! Moves between hosts: at most one runner and at least one durable copy, always. The record RELEASED on the source is the
 //! commit point: before it every failure leaves the group with the source, after it only the destination may run it.
 
+pub(crate) mod abort;
 pub(crate) mod destination;
+pub(crate) mod gone;
 pub(crate) mod source;
 pub(crate) mod stream;
 

@@ -8,15 +8,15 @@ use overwinter_proto::journal::{Closure, HostKey};
 use overwinter_proto::transfer::{ChunkId, Message};
 
 use super::stream::{Host, Role};
-use super::{AGAIN_MS, CHUNKS_MS, PEER_MS};
+use super::{CHUNKS_MS, PEER_MS};
 use crate::adopt::RECORD_MS;
-use crate::effect::{Outcome, ShellEffect, StoreRequest};
+use crate::effect::{Outcome, StoreRequest};
 use crate::event::StoreReply;
 use crate::group::*;
 use crate::ids::*;
 use crate::operation::{Goal, Part};
 use crate::save::STORE_MS;
-use crate::session::{Asked, Fate, Moved, Session};
+use crate::session::{Asked, Fate, Session};
 
 /// A group that sleeps here and is on its way elsewhere.
 #[derive(Clone, Debug)]
@@ -230,7 +230,7 @@ impl Session {
         })
     }
 
-    fn set_stage(&mut self, group: GroupId, new: DepartureStage) {
+    pub(super) fn set_stage(&mut self, group: GroupId, new: DepartureStage) {
         if let Some(g) = self.groups.get_mut(&group)
             && let Home::Departing(Departure { stage, .. }) = &mut g.home
         {
@@ -417,273 +417,6 @@ impl Session {
         let store = self.record(group, record);
         let until = self.now.after(RECORD_MS);
         self.set_stage(group, DepartureStage::Committing { what, store, until });
-    }
-
-    fn committed(&mut self, group: GroupId, departure: Departure, what: Packed) {
-        let Some(g) = self.groups.get_mut(&group) else {
-            return;
-        };
-        let (tx, peer) = (departure.tx, departure.peer);
-        g.home = Home::Released(Departed {
-            tx,
-            destination: departure.to.key,
-            destination_name: departure.to.name,
-            epoch: g.lease.next_host().epoch(),
-            closure: what.closure,
-            peer: Some(peer),
-            stage: DepartedStage::Unacknowledged {
-                until: Some(self.now.after(PEER_MS)),
-            },
-        });
-        let signature = Vec::new();
-        self.say(peer, Message::Released { tx, signature });
-    }
-
-    /// The destination runs it.
-    pub(crate) fn owned_there(&mut self, peer: PeerId, host: &Host, tx: TxId) {
-        let released = self.groups.values().find_map(|g| match &g.home {
-            Home::Released(d) if d.tx == tx && d.destination == host.key => Some((g.id, d.clone())),
-            _ => None,
-        });
-        let Some((group, mut departed)) = released else {
-            return;
-        };
-        match departed.stage {
-            DepartedStage::Done => return self.say(peer, Message::Done { tx }),
-            DepartedStage::Finishing { .. } => return,
-            DepartedStage::Unacknowledged { .. } => {}
-        }
-        let store = self.record(group, JournalRecord::Done { tx });
-        let until = self.now.after(RECORD_MS);
-        departed.peer = Some(peer);
-        departed.stage = DepartedStage::Finishing { store, until };
-        self.set_home(group, Home::Released(departed));
-        self.shell(ShellEffect::Forget { group });
-    }
-
-    pub(crate) fn done_stored(&mut self, group: GroupId, reply: &StoreReply) {
-        let Some(Home::Released(departed)) = self.groups.get(&group).map(|g| g.home.clone()) else {
-            return;
-        };
-        let durable = *reply == StoreReply::Recorded;
-        let stage = if durable {
-            DepartedStage::Done
-        } else {
-            // The destination is told again on the next stream, and acknowledges again.
-            DepartedStage::Unacknowledged { until: None }
-        };
-        let text = format!("It lives on {} now.", departed.destination_name);
-        self.finish(group, Goal::Move, Outcome::Done, &text);
-        let (tx, peer) = (departed.tx, departed.peer);
-        self.set_home(group, Home::Released(Departed { stage, ..departed }));
-        if durable {
-            if let Some(peer) = peer {
-                self.say(peer, Message::Done { tx });
-            }
-            self.ask_store(group, Asked::Step, StoreRequest::Bury { group });
-        }
-    }
-
-    /// The acknowledgement does not come: the group is not here any more all the same.
-    pub(crate) fn acknowledgement_is_late(&mut self, group: GroupId) {
-        let Some(Home::Released(departed)) = self.groups.get_mut(&group).map(|g| &mut g.home)
-        else {
-            return;
-        };
-        departed.stage = DepartedStage::Unacknowledged { until: None };
-        departed.peer = None;
-        let text = format!(
-            "It was released to {0}, which has not confirmed yet. Only {0} can open it from now on; its state is kept there, and here until it is confirmed. Connect the two again to finish.",
-            departed.destination_name
-        );
-        self.finish(group, Goal::Move, Outcome::Done, &text);
-        self.notice(Some(group), text);
-    }
-
-    /// Asked after a broken stream which way a move went: the journal knows.
-    pub(crate) fn asked_to_decide(&mut self, peer: PeerId, tx: TxId, group: GroupId) {
-        let signature = Vec::new();
-        match self.groups.get_mut(&group).map(|g| &mut g.home) {
-            Some(Home::Released(departed)) if departed.tx == tx => {
-                departed.peer = Some(peer);
-                return self.say(peer, Message::Released { tx, signature });
-            }
-            Some(Home::Departing(departure)) if departure.tx == tx => {
-                // Asked on another stream than the one it travels on: that one is dead for the destination.
-                if departure.peer != peer {
-                    let text = "the other host has begun anew";
-                    self.abort_departure(group, text, Some(peer));
-                }
-                return;
-            }
-            _ => {}
-        }
-        let fate = self.moved.get(&tx).map(|m| (m.group, m.fate));
-        if fate == Some((group, Fate::Aborted)) {
-            self.say(peer, Message::Aborted { tx, signature });
-        }
-    }
-
-    pub(crate) fn stream_lost_for_departure(&mut self, group: GroupId, peer: PeerId, why: &str) {
-        match self.groups.get_mut(&group).map(|g| &mut g.home) {
-            Some(Home::Departing(departure)) if departure.peer == peer => {
-                self.abort_departure(group, why, None);
-            }
-            Some(Home::Released(departed)) if departed.peer == Some(peer) => {
-                departed.peer = None;
-                if matches!(
-                    departed.stage,
-                    DepartedStage::Unacknowledged { until: Some(_) }
-                ) {
-                    self.acknowledgement_is_late(group);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Before the commit point: the move does not happen. If PREPARING may be on disk, ABORTED must be before anybody runs
-    /// the group again. A RELEASED that may or may not be on disk has told nobody yet, and ABORTED after it takes it back.
-    pub(crate) fn abort_departure(&mut self, group: GroupId, why: &str, tell: Option<PeerId>) {
-        let Some(Home::Departing(departure)) = self.groups.get(&group).map(|g| g.home.clone())
-        else {
-            return;
-        };
-        let mut all: BTreeSet<PeerId> = [departure.peer].into();
-        all.extend(tell);
-        match &departure.stage {
-            DepartureStage::Packing { .. }
-            | DepartureStage::Offered { .. }
-            | DepartureStage::Sending { .. } => self.aborted(group, departure, why, all),
-            DepartureStage::Preparing { .. }
-            | DepartureStage::Prepared { .. }
-            | DepartureStage::Committing { .. } => self.record_abort(group, why, all),
-            DepartureStage::Aborting {
-                store,
-                until,
-                why,
-                tell,
-            } => {
-                let (store, until, why) = (*store, *until, why.clone());
-                all.extend(tell.iter().copied());
-                let stage = DepartureStage::Aborting {
-                    store,
-                    until,
-                    why,
-                    tell: all,
-                };
-                self.set_stage(group, stage);
-            }
-        }
-    }
-
-    fn record_abort(&mut self, group: GroupId, why: &str, tell: BTreeSet<PeerId>) {
-        let Some(Home::Departing(departure)) = self.groups.get(&group).map(|g| &g.home) else {
-            return;
-        };
-        let tx = departure.tx;
-        let store = self.record(group, JournalRecord::Aborted { tx });
-        let stage = DepartureStage::Aborting {
-            store: Some(store),
-            until: self.now.after(RECORD_MS),
-            why: why.to_owned(),
-            tell,
-        };
-        self.set_stage(group, stage);
-    }
-
-    /// A former session stopped between PREPARING and its end.
-    pub(crate) fn abort_after_recovery(&mut self, group: GroupId, tx: TxId) {
-        // No stream has this number any more: nobody is told until somebody asks.
-        let peer = PeerId(u64::MAX);
-        let departure = Departure {
-            tx,
-            peer,
-            to: Host {
-                key: HostKey::default(),
-                name: String::new(),
-            },
-            was_live: false,
-            stage: DepartureStage::Aborting {
-                store: None,
-                until: self.now,
-                why: "the session ended in its middle".to_owned(),
-                tell: BTreeSet::new(),
-            },
-        };
-        self.set_home(group, Home::Departing(departure));
-    }
-
-    /// The journal cannot be written: the operation ends, the group stays undecided, and it is tried again.
-    fn try_aborting_later(&mut self, group: GroupId, why: &str, tell: BTreeSet<PeerId>) {
-        let text = format!(
-            "Its move did not happen ({why}), but that could not be written down, so it cannot be opened yet. Its state is kept; free disk space, and it comes back by itself."
-        );
-        self.finish(group, Goal::Move, Outcome::Failed, &text);
-        self.set_error(group, &text);
-        let stage = DepartureStage::Aborting {
-            store: None,
-            until: self.now.after(AGAIN_MS),
-            why: why.to_owned(),
-            tell,
-        };
-        self.set_stage(group, stage);
-    }
-
-    /// A step of a departure took too long.
-    pub(crate) fn departure_timed_out(&mut self, group: GroupId) {
-        let Some(Home::Departing(departure)) = self.groups.get(&group).map(|g| g.home.clone())
-        else {
-            return;
-        };
-        match departure.stage {
-            DepartureStage::Aborting {
-                store: Some(_),
-                why,
-                tell,
-                ..
-            } => {
-                self.try_aborting_later(group, &why, tell);
-            }
-            DepartureStage::Aborting {
-                store: None,
-                why,
-                tell,
-                ..
-            } => {
-                self.record_abort(group, &why, tell);
-            }
-            DepartureStage::Offered { .. } | DepartureStage::Prepared { .. } => {
-                let text = format!("{} did not answer in time", departure.to.name);
-                self.abort_departure(group, &text, None);
-            }
-            _ => self.abort_departure(group, "this host's store did not answer in time", None),
-        }
-    }
-
-    /// It stays here, as asleep as before, and wakes again if it was awake.
-    fn aborted(&mut self, group: GroupId, departure: Departure, why: &str, tell: BTreeSet<PeerId>) {
-        let tx = departure.tx;
-        let fate = Fate::Aborted;
-        let source = self.config.own_key;
-        let moved = Moved {
-            group,
-            source,
-            fate,
-            release: None,
-        };
-        self.moved.insert(tx, moved);
-        for peer in tell {
-            let signature = Vec::new();
-            self.say(peer, Message::Aborted { tx, signature });
-        }
-        let text = format!("It was not moved: {why}. It is here with all its work; try again.");
-        self.set_home(group, Home::Asleep(Rest::Still));
-        self.set_error(group, &text);
-        self.finish(group, Goal::Move, Outcome::Failed, &text);
-        if departure.was_live {
-            self.begin_wake(group, Reason::Wake);
-        }
     }
 
     /// Groups that were put to sleep for a move whose stream ended meanwhile.
