@@ -180,7 +180,7 @@ impl DocWindow {
         }
         self.tell_title();
         self.tell_position();
-        self.changed();
+        self.edited();
     }
 
     async fn overwrite(&self, path: &str) -> bool {

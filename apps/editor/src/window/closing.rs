@@ -32,9 +32,13 @@ impl DocWindow {
         });
     }
 
-    /// Closes the document after asking about unsaved text; false when the user wants to keep it open.
+    /// Closes the document after asking about unsaved text; false when the user wants to keep it open, or when it has come to
+    /// live elsewhere while the question stood.
     pub async fn ask_and_close(self: Rc<Self>) -> bool {
         if self.buffer.is_modified() && !self.ask().await {
+            return false;
+        }
+        if self.role() != Role::Live {
             return false;
         }
         self.close();
@@ -59,7 +63,8 @@ impl DocWindow {
         dialog.set_close_response("cancel");
         match dialog::choose(&dialog).await.as_str() {
             "discard" => true,
-            "save" => self.clone().save().await == Saving::Done,
+            // What was typed while the file was written is not in it: then the window stays.
+            "save" => self.clone().save().await == Saving::Done && !self.buffer.is_modified(),
             _ => false,
         }
     }

@@ -334,7 +334,7 @@ impl DocWindow {
                 }
             }
         };
-        let edited = with(Self::changed);
+        let edited = with(Self::edited);
         self.buffer.connect_changed(move |_| edited());
         let moved = with(|this| {
             this.tell_position();
@@ -378,7 +378,14 @@ impl DocWindow {
     /// Something changed that a restored copy should show.
     fn changed(&self) {
         // While the place that was asked for is not reached yet, all movement is the way there.
-        if self.role.get() == Role::Live && self.pending.borrow().is_none() {
+        if self.pending.borrow().is_none() {
+            self.edited();
+        }
+    }
+
+    /// Text or file changed: that counts from the first keystroke on, wherever the window is on its way to.
+    fn edited(&self) {
+        if self.role.get() == Role::Live {
             call(&self.hooks.changed);
         }
     }
