@@ -613,6 +613,32 @@ fn an_app_that_ends_in_the_middle_of_a_swap_leaves_a_ghost_that_can_be_touched()
 }
 
 #[test]
+fn groups_that_come_one_after_the_other_are_stacked_as_they_were() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let lower = live(&mut fixture, &mut client, RED);
+    let one = fixture.server.capture(GROUP);
+    lower.close();
+    fixture.server.apply(ShellEffect::Forget { group: GROUP });
+    let upper = {
+        fixture.roundtrip(&mut client);
+        client.data.bound.clear();
+        live(&mut fixture, &mut client, BLUE)
+    };
+    let mut two = fixture.server.capture(GROUP);
+    upper.close();
+    fixture.server.apply(ShellEffect::Forget { group: GROUP });
+    fixture.roundtrip(&mut client);
+    assert!(two[0].place.above > one[0].place.above);
+    two[0].place.x += 50;
+    // The upper one arrives first.
+    fixture.server.place_ghost(GroupId(2), &two);
+    fixture.server.place_ghost(GroupId(1), &one);
+    let (x, y) = (two[0].place.x, two[0].place.y);
+    assert_eq!(fixture.screenshot(&mut client).at(x + 5, y + 5), BLUE);
+}
+
+#[test]
 fn cookies_are_good_once_and_for_one_process() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();

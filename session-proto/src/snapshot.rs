@@ -49,7 +49,7 @@ pub struct Placement {
     pub width: i32,
     /// Height of the window geometry.
     pub height: i32,
-    /// Stacking: 0 is the lowest window of the desktop at the time.
+    /// Stacking: of two windows of one desktop the one with the larger number stood above.
     pub above: u32,
     /// Fills the work area.
     pub maximized: bool,

@@ -14,7 +14,7 @@ impl Overwinter {
             Item::Window(id) => Item::Window(self.modal_child(id).unwrap_or(id)),
             ghost @ Item::Ghost(_) => ghost,
         };
-        if !self.shell.stack.contains(&item) {
+        if !self.shell.stack.contains(item) {
             return;
         }
         self.shell.raise(item);
@@ -104,7 +104,7 @@ impl Overwinter {
     pub fn focus_top(&mut self) {
         let top = self
             .shell
-            .stack
+            .stack()
             .iter()
             .rev()
             .copied()
@@ -116,7 +116,7 @@ impl Overwinter {
     /// As [`focus_top`](Self::focus_top), but not to this group.
     pub fn focus_top_other_than(&mut self, group: overwinter_session::ids::GroupId) {
         let top =
-            self.shell.stack.iter().rev().copied().find(|i| {
+            self.shell.stack().iter().rev().copied().find(|i| {
                 matches!(i, Item::Window(_)) && self.shell.group_of_item(*i) != Some(group)
             });
         self.shell.focus_chosen = false;
@@ -125,7 +125,7 @@ impl Overwinter {
 
     /// Alt+Tab: the lowest window or ghost comes to the top; with Shift the topmost goes to the bottom.
     pub fn cycle_focus(&mut self, backwards: bool) {
-        let Some(top) = self.shell.stack.last().copied() else {
+        let Some(top) = self.shell.stack().last().copied() else {
             return;
         };
         if backwards {
@@ -133,12 +133,11 @@ impl Overwinter {
                 Item::Window(id) => self.shell.family_of(id),
                 ghost @ Item::Ghost(_) => vec![ghost],
             };
-            self.shell.stack.retain(|i| !family.contains(i));
-            self.shell.stack.splice(0..0, family);
-            if let Some(next) = self.shell.stack.last().copied() {
+            self.shell.stack.lower(&family);
+            if let Some(next) = self.shell.stack().last().copied() {
                 self.raise_and_focus(next);
             }
-        } else if let Some(lowest) = self.shell.stack.first().copied() {
+        } else if let Some(lowest) = self.shell.stack().first().copied() {
             self.raise_and_focus(lowest);
         }
     }

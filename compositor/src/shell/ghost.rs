@@ -89,7 +89,7 @@ impl Ghost {
     }
 
     /// As what it would be stored, at this height in the stack.
-    fn snapshot(&self, above: usize) -> WindowSnapshot {
+    fn snapshot(&self, above: u32) -> WindowSnapshot {
         WindowSnapshot {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -160,7 +160,7 @@ fn mode_of(place: Placement) -> WindowMode {
 fn placement(
     rect: Rectangle<i32, Logical>,
     mode: WindowMode,
-    above: usize,
+    above: u32,
     focused: bool,
 ) -> Placement {
     Placement {
@@ -168,7 +168,7 @@ fn placement(
         y: rect.loc.y,
         width: rect.size.w,
         height: rect.size.h,
-        above: u32::try_from(above).unwrap_or(u32::MAX),
+        above,
         maximized: mode == WindowMode::Maximized,
         fullscreen: mode == WindowMode::Fullscreen,
         focused,
@@ -182,7 +182,7 @@ impl Shell {
             Item::Ghost(id) if self.ghosts.get(id).is_some_and(|g| g.group == group) => Some(*id),
             _ => None,
         };
-        self.stack.iter().filter_map(of_group).collect()
+        self.stack().iter().filter_map(of_group).collect()
     }
 
     /// The shown windows that are bound to the group, lowest first.
@@ -194,14 +194,19 @@ impl Shell {
             }
             Item::Ghost(_) => None,
         };
-        self.stack.iter().filter_map(of_group).collect()
+        self.stack().iter().filter_map(of_group).collect()
     }
 
-    /// Removes a ghost; tells where it stood in the stack.
-    pub(super) fn remove_ghost(&mut self, id: GhostId) -> Option<(Ghost, usize)> {
-        let at = self.stack.iter().position(|i| *i == Item::Ghost(id))?;
-        self.stack.remove(at);
-        Some((self.ghosts.remove(&id)?, at))
+    /// Removes a ghost.
+    pub(super) fn remove_ghost(&mut self, id: GhostId) -> Option<Ghost> {
+        self.stack.remove(Item::Ghost(id));
+        self.ghosts.remove(&id)
+    }
+
+    /// Removes a ghost; the window takes its place in the stack.
+    pub(super) fn replace_ghost(&mut self, id: GhostId, window: WindowId) -> Option<Ghost> {
+        self.stack.replace(Item::Ghost(id), Item::Window(window));
+        self.ghosts.remove(&id)
     }
 
     /// The colour of the line below each ghost of the group says how it stands with it.
@@ -228,10 +233,11 @@ impl Overwinter {
     /// The group's windows as they are on screen: where each stands and how it looks. Of a group whose ghosts stand in, the
     /// ghosts. Lowest first.
     pub fn capture(&mut self, group: GroupId) -> Vec<WindowSnapshot> {
-        let stack = self.shell.stack.clone();
+        let stack = self.shell.stack().to_vec();
         let mut windows = Vec::new();
-        for (above, item) in stack.iter().enumerate() {
-            match *item {
+        for item in stack {
+            let above = self.shell.stack.height(item);
+            match item {
                 Item::Ghost(id) => {
                     if let Some(ghost) = self.shell.ghosts.get(&id).filter(|g| g.group == group) {
                         windows.push(ghost.snapshot(above));
@@ -250,7 +256,7 @@ impl Overwinter {
         windows
     }
 
-    fn capture_window(&mut self, id: WindowId, above: usize) -> Option<WindowSnapshot> {
+    fn capture_window(&mut self, id: WindowId, above: u32) -> Option<WindowSnapshot> {
         let scale = self.output.current_scale().fractional_scale();
         let window = self.shell.window(id)?;
         let binding = window.binding.as_ref()?;
@@ -289,16 +295,18 @@ impl Overwinter {
         let hold = self.shell.group(group).is_some_and(|g| g.hold);
         let mut focus_on = None;
         for id in shown {
-            let Some(at) = self.shell.stack.iter().position(|i| *i == Item::Window(id)) else {
-                continue;
-            };
-            let ghost = self
-                .capture_window(id, at)
-                .and_then(|s| self.add_ghost(group, s, at, Some(id)));
+            let height = self.shell.stack.height(Item::Window(id));
+            let ghost = self.capture_window(id, height).map(|s| {
+                let ghost = self.add_ghost(group, s, Some(id));
+                self.shell
+                    .stack
+                    .replace(Item::Window(id), Item::Ghost(ghost));
+                ghost
+            });
             if self.shell.focus == Some(Item::Window(id)) {
                 focus_on = Some(ghost);
             }
-            self.shell.stack.retain(|i| *i != Item::Window(id));
+            self.shell.stack.remove(Item::Window(id));
             if let Some(window) = self.shell.window_mut(id) {
                 window.visibility = Visibility::Retired;
             }
@@ -338,13 +346,13 @@ impl Overwinter {
         }
     }
 
+    /// Makes a ghost; the caller puts it into the stack.
     fn add_ghost(
         &mut self,
         group: GroupId,
         mut snapshot: WindowSnapshot,
-        at: usize,
         source: Option<WindowId>,
-    ) -> Option<GhostId> {
+    ) -> GhostId {
         let picture = match snapshot.picture.take() {
             Some(picture) if picture.is_whole() => picture,
             Some(_) => {
@@ -360,9 +368,7 @@ impl Overwinter {
         let mut ghost = Ghost::new(id, group, snapshot, picture);
         ghost.source = source;
         self.shell.ghosts.insert(id, ghost);
-        let at = at.min(self.shell.stack.len());
-        self.shell.stack.insert(at, Item::Ghost(id));
-        Some(id)
+        id
     }
 
     /// Ghosts of a group that comes from the store. Windows or ghosts that stand already stay as they are.
@@ -395,8 +401,10 @@ impl Overwinter {
             return;
         }
         for snapshot in windows {
-            let at = snapshot.place.above as usize;
-            self.add_ghost(group, snapshot.clone(), at, None);
+            let ghost = self.add_ghost(group, snapshot.clone(), None);
+            self.shell
+                .stack
+                .put(Item::Ghost(ghost), snapshot.place.above);
         }
         self.shell.mark_ghosts(group);
         self.pointer_refocus();

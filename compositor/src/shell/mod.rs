@@ -24,12 +24,14 @@ mod focus;
 mod ghost;
 mod group;
 mod placement;
+mod stack;
 mod swap;
 mod window;
 
 pub use binding::{Binding, Grant};
 pub use ghost::Ghost;
 pub use group::{Group, Phase};
+pub use stack::Stack;
 pub use window::{ResizeAnchor, ShellWindow, Visibility, WindowMode};
 
 /// Names a window for its life.
@@ -56,7 +58,7 @@ pub struct Shell {
     ghosts: BTreeMap<GhostId, Ghost>,
     groups: BTreeMap<GroupId, Group>,
     grants: BTreeMap<String, Grant>,
-    stack: Vec<Item>,
+    stack: Stack,
     focus: Option<Item>,
     /// The user (or a new window) chose it; false when it fell to the topmost window.
     focus_chosen: bool,
@@ -79,7 +81,7 @@ impl Shell {
 
     /// Lowest first.
     pub fn stack(&self) -> &[Item] {
-        &self.stack
+        self.stack.items()
     }
 
     /// What has the focus.
@@ -154,7 +156,7 @@ impl Shell {
 
     /// Whether the window is on screen.
     pub fn is_shown(&self, id: WindowId) -> bool {
-        self.stack.contains(&Item::Window(id))
+        self.stack.contains(Item::Window(id))
     }
 
     /// Hidden windows that draw towards being shown.
@@ -220,7 +222,7 @@ impl Shell {
             Item::Ghost(id) => match self.ghosts.get(&id).map(|g| g.group) {
                 Some(group) => {
                     let mut ghosts: Vec<Item> = self
-                        .stack
+                        .stack()
                         .iter()
                         .copied()
                         .filter(|i| {
@@ -236,8 +238,7 @@ impl Shell {
             },
             Item::Window(id) => self.family_of(id),
         };
-        self.stack.retain(|i| !family.contains(i));
-        self.stack.extend(family);
+        self.stack.raise(&family);
     }
 
     /// The shown windows of one family: each parent followed by its children, the branch of `id` last among siblings.
@@ -273,7 +274,7 @@ impl Shell {
         };
         let mut ordered = children;
         ordered.sort_by_key(|c| {
-            let place = self.stack.iter().position(|i| *i == Item::Window(*c));
+            let place = self.stack().iter().position(|i| *i == Item::Window(*c));
             (holds_meant(c), place)
         });
         for child in ordered {

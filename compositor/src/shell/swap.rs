@@ -152,16 +152,14 @@ impl Overwinter {
 
     /// One window takes one ghost's place, in the stack, on the desktop and in the focus.
     fn replace(&mut self, ghost: Option<GhostId>, id: WindowId) {
-        let ghost = ghost.and_then(|g| self.shell.remove_ghost(g));
+        let ghost = ghost.and_then(|g| self.shell.replace_ghost(g, id));
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
         window.visibility = Visibility::Shown;
-        if let Some((ghost, at)) = ghost {
+        if let Some(ghost) = ghost {
             window.location = ghost.rect().loc;
             window.mode = ghost.mode;
-            let at = at.min(self.shell.stack.len());
-            self.shell.stack.insert(at, Item::Window(id));
             // One from the store had the focus where it came from, and here nobody has chosen another.
             let chosen = ghost.focused && ghost.source.is_none() && !self.shell.focus_chosen;
             if chosen || self.shell.focus == Some(Item::Ghost(ghost.id)) {
@@ -201,14 +199,16 @@ impl Overwinter {
     /// The ghosts are not needed after all: the holder's own windows again, each where its ghost stood.
     pub(super) fn drop_ghost(&mut self, group: GroupId) {
         for id in self.shell.ghosts_of(group) {
-            let Some((ghost, at)) = self.shell.remove_ghost(id) else {
-                continue;
-            };
-            let back = ghost
-                .source
-                .or_else(|| self.window_named(group, &ghost.name));
+            let back = self.shell.ghost(id).and_then(|ghost| {
+                ghost
+                    .source
+                    .or_else(|| self.window_named(group, &ghost.name))
+            });
             let mapped = back.filter(|w| self.shell.window(*w).is_some_and(|w| w.mapped));
-            let Some(window) = mapped.and_then(|w| self.shell.window_mut(w)) else {
+            let ghost = mapped.and_then(|w| self.shell.replace_ghost(id, w));
+            let window = mapped.and_then(|w| self.shell.window_mut(w));
+            let (Some(ghost), Some(window)) = (ghost, window) else {
+                self.shell.remove_ghost(id);
                 if self.shell.focus == Some(Item::Ghost(id)) {
                     self.focus_top();
                 }
@@ -217,8 +217,6 @@ impl Overwinter {
             let window_id = window.id;
             window.visibility = Visibility::Shown;
             window.location = ghost.rect().loc;
-            let at = at.min(self.shell.stack.len());
-            self.shell.stack.insert(at, Item::Window(window_id));
             if self.shell.focus == Some(Item::Ghost(id)) {
                 self.focus_item(Some(Item::Window(window_id)));
             }

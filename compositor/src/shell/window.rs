@@ -250,8 +250,8 @@ impl Overwinter {
     /// Puts a mapped window on the desktop (on top, without focus).
     pub fn show_window(&mut self, id: WindowId) {
         let item = Item::Window(id);
-        if !self.shell.stack.contains(&item) {
-            self.shell.stack.push(item);
+        if !self.shell.stack.contains(item) {
+            self.shell.stack.raise(&[item]);
         }
         if let Some(window) = self.shell.window_mut(id) {
             window.visibility = Visibility::Shown;
@@ -268,7 +268,7 @@ impl Overwinter {
         let surface = window.toplevel.wl_surface().clone();
         self.dismiss_popups(&surface);
         if self.shell.is_shown(id) {
-            self.shell.stack.retain(|i| *i != item);
+            self.shell.stack.remove(item);
             self.focus_lost(item);
             self.pointer_refocus();
             self.schedule_frame();
@@ -280,7 +280,7 @@ impl Overwinter {
         let next_in_family = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
         let had_focus = self.shell.focus == Some(Item::Window(id));
         if self.shell.is_shown(id) {
-            self.shell.stack.retain(|i| *i != Item::Window(id));
+            self.shell.stack.remove(Item::Window(id));
             self.schedule_frame();
         }
         self.end_drag_of(id);
