@@ -57,7 +57,7 @@ impl Operations {
         id: OperationId,
         outcome: Result<String, String>,
     ) -> Option<OperationState> {
-        let state = self.all.get_mut(&id)?;
+        let state = self.all.get_mut(&id).filter(|s| s.state == "running")?;
         let (word, text) = match outcome {
             Ok(text) => ("done", text),
             Err(text) => ("failed", text),
@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(operations.get(id), Some(&end));
         for _ in 0..1000 {
             let id = operations.begin();
-            operations.end(id, Ok("fine".into()));
+            assert!(operations.end(id, Err("broken".into())).is_some());
+            assert_eq!(operations.end(id, Ok("fine".into())), None);
         }
         assert!(operations.all.len() <= REMEMBERED);
         assert_eq!(operations.get(id), None);
