@@ -383,6 +383,9 @@ impl Driver {
             })
         });
         let Some(caller) = caller else {
+            if let ToApp::Restore { state, .. } = &message {
+                self.payloads.take(*state);
+            }
             return tracing::debug!("{instance} has gone or has not called yet: {message:?}");
         };
         let Some(call) = self.call(state, &caller, message) else {
