@@ -67,6 +67,8 @@ impl Launcher {
             return Ok(());
         }
         let client = Client::connect(&self.path)?;
+        // Before it is watched: a socket that nobody reads any more would be readable for ever.
+        client.send(&ToLauncher::Census)?;
         let watched = client
             .as_fd()
             .try_clone_to_owned()
@@ -80,7 +82,6 @@ impl Launcher {
                 Ok(PostAction::Continue)
             })
             .map_err(|e| ClientError::Io(std::io::Error::other(e.error.to_string())))?;
-        client.send(&ToLauncher::Census)?;
         self.client = Some((client, token));
         Ok(())
     }
