@@ -32,21 +32,24 @@ pub fn take(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
     let before = counts(stage, &watched);
     pass(TIME)?;
     let after = counts(stage, &watched);
+    // Thread by thread: one that has ended meanwhile would hide what the others did.
+    let woken: Counts = after
+        .into_iter()
+        .map(|(key, n)| {
+            let more = n.saturating_sub(before.get(&key).copied().unwrap_or(0));
+            (key, more)
+        })
+        .filter(|(_, n)| *n > 0)
+        .collect();
     for program in [
         "overwinter-compositor",
         "overwinter-launcher",
         "overwinter-editor",
         "dbus-daemon",
     ] {
-        let of = |counts: &Counts| {
-            counts
-                .iter()
-                .filter(|(key, _)| key.0 == program)
-                .map(|(_, n)| n)
-                .sum::<u64>()
-        };
+        let woke = woken.iter().filter(|(key, _)| key.0 == program);
         #[expect(clippy::cast_precision_loss, reason = "a count of wake-ups")]
-        let rate = of(&after).saturating_sub(of(&before)) as f64 / TIME.as_secs_f64();
+        let rate = woke.map(|(_, n)| n).sum::<u64>() as f64 / TIME.as_secs_f64();
         let goal = (program == "overwinter-compositor").then_some(0.0);
         findings.row(Row::alone(
             &format!("idle session: {program} wakes up, times per second"),
@@ -54,15 +57,11 @@ pub fn take(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
             goal,
         ));
     }
-    for (key, count) in &after {
-        let woke = count.saturating_sub(before.get(key).copied().unwrap_or(0));
-        if woke > 0 {
-            let (program, pid, thread) = key;
-            findings.note(format!(
-                "idle: {program} ({pid}), thread {thread}: {woke} times in {} s",
-                TIME.as_secs()
-            ));
-        }
+    for ((program, pid, thread), woke) in &woken {
+        findings.note(format!(
+            "idle: {program} ({pid}), thread {thread}: {woke} times in {} s",
+            TIME.as_secs()
+        ));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::{Findings, Row, millis};
 use crate::input::{key, modifier};
 use crate::place::programs;
 use crate::recorder::{Frame, Recorder};
-use crate::screen::{self, Rect};
+use crate::screen::Rect;
 use crate::{install, story};
 
 /// Time from key to key: faster than anybody types.
@@ -23,7 +23,7 @@ const SENTENCE: &str = "the quick brown fox jumps over the lazy dog and ";
 
 pub fn take(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
     stage.rest()?;
-    let rect = text_of_the_window(stage)?;
+    let rect = stage.text()?;
     stage.hands.click(rect.middle())?;
     stage.hands.tap(modifier::CTRL, key::HOME)?;
     let (_, before) = story::expect(&stage.eyes, LONG, "the caret at the start", |c| {
@@ -86,34 +86,6 @@ pub fn take(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
         0.0,
     ));
     Ok(())
-}
-
-/// Where on the output the document's text is: a middle part of its window, found by the pointer's place in the head bar.
-fn text_of_the_window(stage: &Stage) -> Result<Rect> {
-    let picture = screen::grab(&stage.session)?;
-    let ground = picture.at(0, picture.height - 1);
-    let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
-    for y in 0..picture.height {
-        for x in 0..picture.width {
-            if picture
-                .at(x, y)
-                .iter()
-                .zip(ground)
-                .any(|(a, b)| a.abs_diff(b) > 64)
-            {
-                (left, top) = (left.min(x), top.min(y));
-                (right, bottom) = (right.max(x), bottom.max(y));
-            }
-        }
-    }
-    ensure!(left < right && top < bottom, "no window is seen");
-    let (width, height) = (right - left, bottom - top);
-    Ok(Rect {
-        x: left + width / 8,
-        y: top + height / 8,
-        width: width * 3 / 4,
-        height: height * 3 / 4,
-    })
 }
 
 /// Text is ink on paper: a frame without either does not show the window.

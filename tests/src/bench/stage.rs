@@ -11,6 +11,7 @@ use rustix::event::{Timespec, poll};
 use crate::atspi::{Content, Reader};
 use crate::input::Hands;
 use crate::proc::Process;
+use crate::screen::{self, Rect};
 use crate::session::{Session, Wish};
 use crate::{install, story, wait};
 
@@ -88,6 +89,34 @@ impl Stage {
                 (last, since) = (now, Instant::now());
             }
             Ok((since.elapsed() > Duration::from_secs(1)).then_some(()))
+        })
+    }
+
+    /// Where on the output the text of the only window is: an inner part of it, told from the ground by its pixels.
+    pub fn text(&self) -> Result<Rect> {
+        let picture = screen::grab(&self.session)?;
+        let ground = picture.at(0, picture.height - 1);
+        let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
+        for y in 0..picture.height {
+            for x in 0..picture.width {
+                if picture
+                    .at(x, y)
+                    .iter()
+                    .zip(ground)
+                    .any(|(a, b)| a.abs_diff(b) > 64)
+                {
+                    (left, top) = (left.min(x), top.min(y));
+                    (right, bottom) = (right.max(x), bottom.max(y));
+                }
+            }
+        }
+        ensure!(left < right && top < bottom, "no window is seen");
+        let (width, height) = (right - left, bottom - top);
+        Ok(Rect {
+            x: left + width / 8,
+            y: top + height / 8,
+            width: width * 3 / 4,
+            height: height * 3 / 4,
         })
     }
 }
