@@ -155,6 +155,10 @@ impl Past {
         if let Some(staged) = staged {
             self.snapshots.retain(|n, _| *n >= staged.generation);
             self.proven = self.proven.filter(|n| *n >= staged.generation);
+            // STAGED brought it; its revision is known when it has been read.
+            self.snapshots
+                .entry(staged.generation)
+                .or_insert((Revision(0), self.lease));
             let moved = Moved {
                 group,
                 source: staged.source,

@@ -293,13 +293,8 @@ impl World {
                     build: super::build("1.0"),
                     flipped: false,
                 };
-                if shelf.snapshots.insert(generation, stored).is_none() {
-                    shelf.journal.push(JournalRecord::Stored {
-                        generation,
-                        revision,
-                        lease,
-                    });
-                }
+                // No record: STAGED says what came, OWNED that it counts.
+                shelf.snapshots.insert(generation, stored);
                 StoreReply::Written(generation)
             }
             StoreRequest::DropStaged { tx, .. } => {
