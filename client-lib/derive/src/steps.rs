@@ -170,7 +170,9 @@ fn value(input: ParseStream) -> Result<TokenStream> {
     if input.peek(token::Brace) {
         let content;
         braced!(content in input);
-        let entries = content.parse_terminated(value_entry, Token![,])?.into_iter();
+        let entries = content
+            .parse_terminated(value_entry, Token![,])?
+            .into_iter();
         return Ok(quote!(#value::Map([#(#entries),*].into_iter().collect())));
     }
     if input.peek(Ident) && !input.peek(syn::LitBool) {
