@@ -24,11 +24,11 @@ pub struct Parts {
 
 impl Parts {
     pub fn new(release: &Release, view: &sourceview5::View, search: &gtk4::SearchBar) -> Self {
-        // Overlay scroll bars, GTK's default: ones that stay are hidden for good by GTK 4.8 at the first typed key, so that a
-        // restored window would look different from the one that was saved.
+        // Scroll bars that stay: people see where they are, and a window looks the same whether the pointer moves or not.
         let scrolled = gtk4::ScrolledWindow::builder()
             .vexpand(true)
             .hexpand(true)
+            .overlay_scrolling(false)
             .child(view)
             .build();
         let parts = Self {

@@ -102,6 +102,7 @@ impl DocWindow {
     /// Brings the text to the place that is pending, frame by frame: it has arrived once three frames in a row found it
     /// there.
     pub(super) fn settle(self: &Rc<Self>) {
+        self.keep_scroll_bars();
         let still = Still::new();
         let weak = Rc::downgrade(self);
         let laid_out = Rc::new(Cell::new(false));
@@ -150,6 +151,33 @@ impl DocWindow {
                 return glib::ControlFlow::Break;
             }
             glib::ControlFlow::Continue
+        });
+    }
+
+    /// GTK 4.8 forgets to place a slider when the length of the text changes while it lays out, and shows none then. Asked
+    /// again right after, in the same phase of the same frame, it places it.
+    fn keep_scroll_bars(self: &Rc<Self>) {
+        let parts = self.parts.scrolled.downgrade();
+        self.window.connect_realize(move |window| {
+            let Some(clock) = window.frame_clock() else {
+                return;
+            };
+            let scrolled = parts.clone();
+            let known = Cell::new([(0.0, 0.0); 2]);
+            // After all others: GTK's own layout is one of them.
+            clock.connect_local("layout", true, move |_| {
+                let scrolled = scrolled.upgrade()?;
+                let length = |a: gtk4::Adjustment| (a.upper(), a.page_size());
+                let now = [
+                    length(scrolled.vadjustment()),
+                    length(scrolled.hadjustment()),
+                ];
+                if known.replace(now) != now {
+                    lay_out_anew(&scrolled.vscrollbar());
+                    lay_out_anew(&scrolled.hscrollbar());
+                }
+                None
+            });
         });
     }
 
