@@ -843,3 +843,18 @@ fn a_commit_point_that_may_or_may_not_be_on_disk_is_taken_back_before_anything_r
     assert_eq!(world.state(0, groups[0]), "asleep");
     world.heal_and_check();
 }
+
+#[test]
+fn one_group_that_cannot_be_packed_does_not_stop_the_others_from_moving() {
+    let (mut world, _, groups) = desk_of(2, 2);
+    hibernate(&mut world, vec![groups[0]]);
+    world.run();
+    world.flip_a_bit(0, groups[0]);
+    let operation = world.move_groups(0, 1, vec![]);
+    world.run();
+    assert_eq!(world.outcome(operation, groups[0]), Some(Outcome::Failed));
+    assert_eq!(world.state(0, groups[0]), "asleep");
+    assert_eq!(world.outcome(operation, groups[1]), Some(Outcome::Done));
+    assert_eq!(world.state(1, groups[1]), "live");
+    world.heal_and_check();
+}

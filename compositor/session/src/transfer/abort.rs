@@ -43,8 +43,14 @@ impl Session {
         else {
             return;
         };
-        let mut all: BTreeSet<PeerId> = [departure.peer].into();
-        all.extend(tell);
+        let mut all: BTreeSet<PeerId> = tell.into_iter().collect();
+        // While it is being packed the other host has not heard of it; a late offer is answered when it asks for chunks.
+        if !matches!(
+            departure.stage,
+            DepartureStage::Packing { needed: None, .. }
+        ) {
+            all.insert(departure.peer);
+        }
         match &departure.stage {
             DepartureStage::Packing { .. }
             | DepartureStage::Offered { .. }

@@ -126,10 +126,10 @@ impl Session {
                 return;
             }
             let why = "it is already on its way here from another host";
-            return self.refuse(peer, tx, why);
+            return self.refuse_offer(peer, &host, group, tx, why);
         }
         if let Err(why) = self.may_come(&manifest, tx) {
-            return self.refuse(peer, tx, &why);
+            return self.refuse_offer(peer, &host, group, tx, &why);
         }
         let (app, title) = (manifest.app.clone(), manifest.title.clone());
         let (generation, lease) = (manifest.generation, manifest.lease.next_host());
@@ -192,6 +192,18 @@ impl Session {
             )),
             Some(_) => Err("that host holds it itself".into()),
         }
+    }
+
+    /// Refuses, and remembers: the source's signed ABORTED will follow, and must be understood.
+    fn refuse_offer(&mut self, peer: PeerId, host: &Host, group: GroupId, tx: TxId, why: &str) {
+        let moved = Moved {
+            group,
+            source: host.key,
+            fate: Fate::Aborted,
+            release: None,
+        };
+        self.moved.entry(tx).or_insert(moved);
+        self.refuse(peer, tx, why);
     }
 
     fn refuse(&mut self, peer: PeerId, tx: TxId, why: &str) {

@@ -104,6 +104,8 @@ pub struct World {
     pub hosts: Vec<Host>,
     pub lanes: BTreeMap<Lane, VecDeque<Item>>,
     pub links: Vec<Link>,
+    /// Ends that were closed from their own side: what still arrives there is read by nobody.
+    pub closed: BTreeSet<(usize, PeerId)>,
     pub dice: Dice,
     pub next: u64,
     /// Steps of lanes so far.
@@ -135,6 +137,7 @@ impl World {
             hosts: Vec::new(),
             lanes: BTreeMap::new(),
             links: Vec::new(),
+            closed: BTreeSet::new(),
             dice: Dice(seed),
             next: 0,
             steps: 0,
@@ -324,6 +327,7 @@ impl World {
         if let Some((to, there)) = self.other_end(host, peer) {
             self.push(Lane::Stream(to, there), Item::Close);
             self.lanes.remove(&Lane::Stream(host, peer));
+            self.closed.insert((host, peer));
         }
     }
 
@@ -448,6 +452,9 @@ impl World {
         message: Message,
         content: Option<Content>,
     ) {
+        if self.closed.contains(&(host, peer)) {
+            return;
+        }
         if let Message::Chunk { tx, .. } = message {
             let came = content.and_then(|content| self.chunk_came(host, tx, content));
             if let Some((id, reply)) = came {
@@ -456,6 +463,18 @@ impl World {
                 self.push(Lane::StoreReply(host, group), Item::Tell(event));
             }
             return;
+        }
+        // The driver needs to know what a signature is about, else it closes the stream.
+        let terms = |tx: &TxId| self.hosts[host].session.as_ref().and_then(|s| s.terms(*tx));
+        let understood = match &message {
+            Message::Released { tx, .. } => terms(tx).is_some_and(|t| t.release.is_some()),
+            Message::Aborted { tx, .. } => terms(tx).is_some(),
+            _ => true,
+        };
+        if self.hosts[host].session.is_some() && !understood {
+            self.fail(&format!(
+                "host {host} does not know what {message:?} is about"
+            ));
         }
         self.tell(host, Event::Peer { peer, message });
     }
