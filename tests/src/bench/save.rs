@@ -1,8 +1,10 @@
 //! How long a save keeps the editor's UI thread busy: its processor time around an autosave, from the kernel's accounts.
 
-use std::time::Duration;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::stage::{Stage, main_thread, pass};
 use super::{Findings, Row, median, millis, spread};
@@ -27,10 +29,16 @@ pub fn take(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
     for _ in 0..TIMES {
         stage.hands.tap(0, key::A)?;
         pass(AFTER_KEY)?;
+        let typed = SystemTime::now();
         let before = main_thread(pid)?;
         pass(AFTER_SAVE)?;
         let after = main_thread(pid)?;
         busy.push(millis(after.saturating_sub(before)));
+        ensure!(
+            last_written(&stage.session.state())? > typed,
+            "nothing was saved {} ms after a key",
+            (AFTER_KEY + AFTER_SAVE).as_millis()
+        );
         // The same length of time without a key: what the thread does anyhow.
         pass(AFTER_SAVE)?;
         idle.push(millis(main_thread(pid)?.saturating_sub(after)));
@@ -46,4 +54,20 @@ pub fn take(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
         16.0,
     ));
     Ok(())
+}
+
+/// When a file beneath this folder was last written: a save that was made has left its trace on disk.
+fn last_written(folder: &Path) -> Result<SystemTime> {
+    let mut last = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // One that is gone by now was a temporary file.
+        let Ok(meta) = entry.metadata() else { continue };
+        last = last.max(if meta.is_dir() {
+            last_written(&entry.path())?
+        } else {
+            meta.modified()?
+        });
+    }
+    Ok(last)
 }
