@@ -366,12 +366,8 @@ impl DocWindow {
             self.window
                 .connect_notify_local(Some(property), move |_, _| resized());
         }
-        // GtkSourceView marks the caret's line in the active window only, and forgets to draw when that changes. GTK hides the
-        // caret of a window that lost the keyboard, but not of one that never had it: a restored one in the background.
-        let activated = with(|this| {
-            this.view.set_cursor_visible(this.window.is_active());
-            this.view.queue_draw();
-        });
+        // GtkSourceView marks the caret's line in the active window only, and forgets to draw when that changes.
+        let activated = with(|this| this.view.queue_draw());
         self.window.connect_is_active_notify(move |_| activated());
         let style = with(Self::follow_style);
         let handler = adw::StyleManager::default().connect_dark_notify(move |_| style());
