@@ -639,6 +639,57 @@ fn groups_that_come_one_after_the_other_are_stacked_as_they_were() {
 }
 
 #[test]
+fn a_group_that_arrives_takes_the_focus_only_if_it_had_it() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let mut unfocused = fixture.server.capture(GROUP);
+    let mut focused = unfocused.clone();
+    window.close();
+    fixture.server.apply(ShellEffect::Forget { group: GROUP });
+    fixture.roundtrip(&mut client);
+    unfocused[0].place.focused = false;
+    focused[0].place.x += 50;
+    assert!(focused[0].place.focused);
+    let mut arrive = |fixture: &mut Fixture, group: u128, snapshot: &[_]| {
+        let group = GroupId(group);
+        fixture.server.place_ghost(group, snapshot);
+        let (pid, copy) = (std::process::id() as i32, CopyId(group.0 as u64));
+        let cookie = group.to_string();
+        fixture.server.shell.grant(
+            cookie.clone(),
+            Grant {
+                group,
+                copy,
+                pid,
+                trial: true,
+            },
+        );
+        let (trial, object) = bound(fixture, &mut client, &cookie, "main");
+        trial.surface.commit();
+        fixture.roundtrip(&mut client);
+        object.ready();
+        trial.draw(&client, 400, 300, BLUE);
+        fixture.roundtrip(&mut client);
+        trial.draw(&client, 400, 300, BLUE);
+        fixture.server.apply(ShellEffect::Swap { group, copy });
+        fixture.roundtrip(&mut client);
+        let entered = client.data.keys.contains(&Key::Enter(trial.id()));
+        (events(fixture), entered)
+    };
+    let (shown, entered) = arrive(&mut fixture, 1, &unfocused);
+    assert_eq!(
+        (shown, entered),
+        (vec![Event::Shown { group: GroupId(1) }], false)
+    );
+    let (shown, entered) = arrive(&mut fixture, 2, &focused);
+    assert_eq!(
+        (shown, entered),
+        (vec![Event::Shown { group: GroupId(2) }], true)
+    );
+}
+
+#[test]
 fn cookies_are_good_once_and_for_one_process() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();

@@ -400,6 +400,7 @@ impl Overwinter {
         if ghosts_stand {
             return;
         }
+        state.arrived = true;
         for snapshot in windows {
             let ghost = self.add_ghost(group, snapshot.clone(), None);
             self.shell

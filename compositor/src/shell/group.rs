@@ -66,6 +66,8 @@ pub struct Group {
     pub had_focus: Option<WindowId>,
     /// The user had chosen it (see `Shell::focus_chosen`).
     pub had_chosen_focus: bool,
+    /// Its ghosts came from the store: after a restart, or from another host.
+    pub arrived: bool,
     touched: Option<Instant>,
 }
 
@@ -81,6 +83,7 @@ impl Group {
             fences: Vec::new(),
             had_focus: None,
             had_chosen_focus: false,
+            arrived: false,
             touched: None,
         }
     }

@@ -15,6 +15,10 @@ use crate::state::Overwinter;
 /// Ghosts whose window does not exist in the adopted copy are waited for this long.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 
+/// Groups that arrive one after the other: one that did not have the focus where it comes from leaves it to the one that had,
+/// for so long.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
 impl Overwinter {
     /// The copy is the group from now on; its windows replace the ghosts as they become ready.
     pub(super) fn begin_swap(&mut self, group: GroupId, copy: CopyId) {
@@ -178,15 +182,23 @@ impl Overwinter {
         for ghost in leftovers {
             self.shell.remove_ghost(*ghost);
         }
+        let mut arrived = false;
         if let Some(state) = self.shell.groups.get_mut(&group) {
             state.phase = Phase::Live;
             state.had_focus = None;
+            arrived = std::mem::take(&mut state.arrived);
         }
         if focused_leftover {
             match self.shell.shown_windows_of(group).last().copied() {
                 Some(id) => self.focus_item(Some(Item::Window(id))),
                 None => self.focus_top(),
             }
+        } else if self.shell.focus.is_none() && arrived {
+            self.after(ARRIVAL, |state| {
+                if state.shell.focus.is_none() {
+                    state.focus_top();
+                }
+            });
         } else if self.shell.focus.is_none() {
             self.focus_top();
         }
