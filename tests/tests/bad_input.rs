@@ -201,6 +201,13 @@ fn garbage_on_the_wayland_socket_ends_that_client_alone() -> Result<()> {
     }
     witness.goes_on(session, "half messages")?;
 
+    // A request whose text argument is absent, though the protocol says that it never is.
+    let mut nameless = connect(session)?;
+    nameless.write_all(&hello())?;
+    let _ = nameless.write_all(&request(2, 0, &[1, 0, 1, 4]));
+    let _ = nameless.read_to_end(&mut Vec::new());
+    witness.goes_on(session, "a bind without an interface")?;
+
     for round in 1..=60 {
         let mut stream = connect(session)?;
         let before = if round % 2 == 0 { hello() } else { Vec::new() };
