@@ -530,7 +530,6 @@ impl Drop for Session {
 }
 
 /// What a command said.
-#[derive(Debug)]
 pub struct Said {
     /// Exit code; -1 for a signal.
     pub code: i32,
@@ -574,4 +573,10 @@ fn finish(command: &mut Command, patience: Duration) -> Result<Said> {
         raw,
         err: complaint,
     })
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {}: {}{}", self.code, self.out, self.err)
+    }
 }

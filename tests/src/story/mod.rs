@@ -186,7 +186,7 @@ impl Story {
     }
 
     fn keep_picture(&self, name: &str) -> Result<()> {
-        let picture = self.still()?;
+        let picture = self.calm()?;
         self.report.picture(name, &picture)
     }
 

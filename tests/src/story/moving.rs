@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use super::{Story, calm, expect, still};
+use super::{Story, calm, expect};
 use crate::atspi::Reader;
 use crate::install;
 use crate::report::Seen;
@@ -81,7 +81,7 @@ impl Story {
                 Ok("every pixel is equal")
             },
         );
-        self.report.picture("09-on-b", &still(&b)?)?;
+        self.report.picture("09-on-b", &calm(&b)?)?;
         self.gone_on_a()?;
         self.keep_picture("10-gone-on-a")?;
         self.check("A refuses to wake them", |this| {

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::Story;
 use crate::input::{key, modifier};
@@ -64,7 +64,7 @@ impl Story {
                     this.hands.type_text(&sign.to_string())?;
                     typed.push(sign);
                     // Looked at now and then: each look costs the editor time.
-                    if sign == ' ' && this.both_run(2)?.is_some() {
+                    if sign == ' ' && this.both_run(2).is_ok() {
                         break;
                     }
                 }
@@ -104,16 +104,17 @@ impl Story {
         Ok(())
     }
 
-    /// The process that shows both windows, if it runs this release.
+    /// The process that shows both windows, if it runs this release; otherwise an error says who shows what.
     pub(super) fn both_run(&self, major: u32) -> Result<Option<u32>> {
         let views = self.eyes.views()?;
-        let pids: Vec<u32> = views.iter().map(|v| v.pid).collect();
-        match pids[..] {
-            [first, second] if first == second => {
+        let shown: Vec<(u32, &str)> = views.iter().map(|v| (v.pid, v.window.as_str())).collect();
+        match shown[..] {
+            [(first, _), (second, _)] if first == second => {
                 let runs = self.runs(first, major).unwrap_or(false);
-                Ok(runs.then_some(first))
+                ensure!(runs, "process {first} runs another release");
+                Ok(Some(first))
             }
-            _ => Ok(None),
+            _ => bail!("windows are shown by {shown:?}"),
         }
     }
 
