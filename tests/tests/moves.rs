@@ -248,7 +248,7 @@ fn a_destination_that_disappears_leaves_the_group_with_the_source() -> Result<()
         &stall,
         "exec 3<&0 4>&1\n\
          limit=$1; shift\n\
-         { head -c $limit; exec cat >/dev/null; } <&3 3<&- 4>&- | \"$@\" >&4 3<&- 4>&- &\n\
+         ( exec <&3 3<&- 4>&-; head -c $limit; exec cat >/dev/null ) | \"$@\" >&4 3<&- 4>&- &\n\
          exec <&- >&- 3<&- 4>&-\n\
          wait\n",
     )?;
