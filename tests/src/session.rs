@@ -422,11 +422,17 @@ impl Session {
 
     /// Starts a part whose descriptor 3 is a pipe on which it writes one line when it is ready.
     fn start_part(&self, name: &str, program: &str, arguments: &[&str]) -> Result<(Child, String)> {
-        // The shell moves the pipe from standard output to descriptor 3 and becomes the program.
+        // The shell moves the pipe from standard output to descriptor 3 and becomes the program, which ends with this thread:
+        // a test that is killed for taking too long leaves no session behind.
         let mut command = self.wish.place.command("/bin/sh");
         command
             .envs(self.environment())
-            .args(["-c", "exec \"$@\" 3>&1 1>&2", "sh", program])
+            .args([
+                "-c",
+                "exec setpriv --pdeathsig KILL \"$@\" 3>&1 1>&2",
+                "sh",
+                program,
+            ])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
