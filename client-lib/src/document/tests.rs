@@ -3,8 +3,9 @@
 use overwinter_derive::State;
 
 use super::*;
+use crate::host;
 use crate::state::Rest;
-use crate::{Loss, StateError};
+use crate::{Loss, LossReason, StateError};
 
 mod v1 {
     use super::*;
