@@ -30,7 +30,7 @@ pub enum StateError {
     #[error("this is the state of a `{found}`, not of a `{expected}`")]
     OtherType {
         /// What the reader asked for.
-        expected: &'static str,
+        expected: String,
         /// What the state says it is.
         found: String,
     },

@@ -108,7 +108,8 @@ mod state;
 
 pub use chain::{Chain, Step};
 pub use document::{
-    Encoded, Origin, Provenance, Restored, restore, save, save_with_origin, type_of,
+    Encoded, Form, Origin, Provenance, Restored, restore, restore_record, save, save_record,
+    save_with_origin, type_of,
 };
 pub use error::StateError;
 pub use lens::Lens;

@@ -12,6 +12,7 @@
 //! * Who goes up merges the body into the origin, so that everything comes back that the older version could not
 //!   hold. The origin is given up once a version that knows all of its steps has restored it.
 
+mod form;
 mod origin;
 mod read;
 #[cfg(test)]
@@ -19,16 +20,17 @@ mod tests;
 mod way;
 mod write;
 
+pub use form::Form;
 pub use origin::Origin;
-pub use read::{restore, type_of};
-pub use write::{save, save_with_origin};
+pub use read::{restore, restore_record, type_of};
+pub use write::{save, save_record, save_with_origin};
 
 use crate::cbor;
 use crate::chain::Chain;
 use crate::error::StateError;
 use crate::lens::{Dir, Fuel, Lens, Run, apply_all};
 use crate::loss::LossReport;
-use crate::state::State;
+use crate::state::{Record, State};
 use crate::value::{Map, Value};
 
 /// Layout of the outer map.
@@ -78,8 +80,16 @@ impl Provenance {
     /// # Errors
     /// When `value` cannot be saved or a step back fails.
     pub fn digest_after<T: State>(&self, value: &T) -> Result<[u8; 32], StateError> {
-        let mut body = value.to_record()?.body;
-        let own = T::chain();
+        self.digest_after_record(&Form::of::<T>(), value.to_record()?)
+    }
+
+    /// As [`digest_after`](Self::digest_after), for a record whose type is known as data alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn digest_after_record(&self, form: &Form, record: Record) -> Result<[u8; 32], StateError> {
+        let mut body = record.body;
+        let own = form.chain();
         let common = way::common(own, &self.chain)?;
         let back: Vec<(&Lens, Dir)> = self.chain.route_from(own, common);
         let mut silent = LossReport::default();
@@ -91,6 +101,11 @@ impl Provenance {
         // What a version declares to drop is taken from the original: the comparison is about everything else.
         apply_all(&back, &mut body, Some(&self.body), &mut run)?;
         hash_of(&Value::Map(body))
+    }
+
+    /// Whether travelling steps led down to the last version that `own` knows, so that all of it rides along as origin.
+    fn travelled_down(&self, own: &Chain) -> Result<bool, StateError> {
+        Ok(way::common(own, &self.chain)? < self.chain.version())
     }
 }
 

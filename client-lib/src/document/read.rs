@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::way::common;
-use super::{LAYOUT, Provenance, Restored};
+use super::{Form, LAYOUT, Provenance, Restored};
 use crate::cbor;
 use crate::chain::Chain;
 use crate::error::StateError;
@@ -22,19 +22,43 @@ const MOST_ORIGINS: usize = 16;
 /// For bytes that are damaged, of another type, from a version that no way leads from, or whose travelling steps
 /// misbehave. Never panics; memory and time are bounded by [`cbor::Limits`] and [`Fuel::TRAVELLING`].
 pub fn restore<T: State>(bytes: &[u8]) -> Result<Restored<T>, StateError> {
+    let Restored {
+        value: record,
+        mut loss,
+        origin,
+        provenance,
+    } = restore_record(&Form::of::<T>(), bytes)?;
+    let mut unread = LossReport::default();
+    let value = T::from_record(record, &mut unread)?;
+    if provenance.travelled_down(T::chain())? {
+        unread.mark_all_kept();
+    }
+    loss.append(unread);
+    Ok(Restored {
+        value,
+        loss,
+        origin,
+        provenance,
+    })
+}
+
+/// As [`restore`], for a type that is known as data alone.
+///
+/// # Errors
+/// As [`restore`]; that the record fits its schema is the caller's to check.
+pub fn restore_record(form: &Form, bytes: &[u8]) -> Result<Restored<Record>, StateError> {
     let document = Document::read(bytes, MOST_ORIGINS)?;
-    if document.type_id != T::TYPE_ID {
+    if document.type_id != form.type_id {
         return Err(StateError::OtherType {
-            expected: T::TYPE_ID,
+            expected: form.type_id.clone().into_owned(),
             found: document.type_id,
         });
     }
-    let own = T::chain();
+    let own = form.chain();
     let mut loss = LossReport::default();
     let origin = document.origin_for(own)?;
     let body = document.bring_to(own, &mut loss, &mut Fuel::TRAVELLING.clone())?;
     let local = document.local_fields(&mut loss);
-    let value = T::from_record(Record { body, local }, &mut loss)?;
     if common(own, &document.chain)? < document.chain.version() {
         // The origin is the document itself.
         loss.mark_all_kept();
@@ -44,7 +68,7 @@ pub fn restore<T: State>(bytes: &[u8]) -> Result<Restored<T>, StateError> {
         chain: document.chain,
     };
     Ok(Restored {
-        value,
+        value: Record { body, local },
         loss,
         origin,
         provenance,

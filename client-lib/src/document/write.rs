@@ -1,6 +1,6 @@
 //! A value to the bytes that are kept.
 
-use super::{Encoded, LAYOUT, Origin, hash_of};
+use super::{Encoded, Form, LAYOUT, Origin, hash_of};
 use crate::cbor;
 use crate::error::StateError;
 use crate::host;
@@ -23,12 +23,24 @@ pub fn save_with_origin<T: State>(
     value: &T,
     origin: Option<&Origin>,
 ) -> Result<Encoded, StateError> {
-    let Record { body, local } = value.to_record()?;
+    save_record(&Form::of::<T>(), value.to_record()?, origin)
+}
+
+/// As [`save_with_origin`], for a record whose type is known as data alone.
+///
+/// # Errors
+/// When a value nests too deeply or holds a number beyond 64 bits.
+pub fn save_record(
+    form: &Form,
+    record: Record,
+    origin: Option<&Origin>,
+) -> Result<Encoded, StateError> {
+    let Record { body, local } = record;
     let body = Value::Map(body);
     let digest = hash_of(&body)?;
 
     let mut document = Map::new();
-    write_identity::<T>(&mut document)?;
+    write_identity(&mut document, form)?;
     document.insert("body", body);
     write_local(&mut document, local);
     if let Some(origin) = origin {
@@ -41,15 +53,15 @@ pub fn save_with_origin<T: State>(
 }
 
 /// What the state is, of which version, and the steps that lead there.
-fn write_identity<T: State>(document: &mut Map) -> Result<(), StateError> {
-    let chain = T::chain().to_value()?;
+fn write_identity(document: &mut Map, form: &Form) -> Result<(), StateError> {
+    let chain = form.chain.to_value()?;
     document.insert("overwinter", Value::Int(LAYOUT));
-    document.insert("type", T::TYPE_ID);
-    document.insert("version", T::VERSION);
-    document.insert("schema", Value::Bytes(T::schema_hash().to_vec()));
+    document.insert("type", form.type_id.as_ref());
+    document.insert("version", form.version());
+    document.insert("schema", Value::Bytes(form.schema_hash.to_vec()));
     document.insert("chain_hash", Value::Bytes(hash_of(&chain)?.to_vec()));
     document.insert("chain", chain);
-    document.insert("readable_from", T::chain().oldest());
+    document.insert("readable_from", form.chain.oldest());
     Ok(())
 }
 
