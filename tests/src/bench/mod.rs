@@ -9,6 +9,7 @@ mod migrate;
 mod save;
 mod sleep;
 mod stage;
+mod state;
 mod store;
 mod walking;
 
@@ -151,7 +152,7 @@ pub struct Bench {
 }
 
 /// Every bench.
-pub const ALL: [Bench; 2] = [
+pub const ALL: [Bench; 3] = [
     Bench {
         name: "walking",
         about: "save, sleep, wake, update and idleness of a whole session, with a document of 1 MiB",
@@ -161,6 +162,11 @@ pub const ALL: [Bench; 2] = [
         name: "store",
         about: "durable snapshots beside the plainest durable write of the same bytes",
         run: store::run,
+    },
+    Bench {
+        name: "state",
+        about: "saved state beside serde_json, ciborium and postcard: time, size, bytes written, thirty lenses, compile time",
+        run: state::run,
     },
 ];
 

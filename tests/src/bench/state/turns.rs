@@ -1,0 +1,27 @@
+//! Fair timing: every candidate takes its turn in every round, and the fastest round of each counts. What disturbs one
+//! disturbs the others, and the fastest is the least disturbed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::bench::millis;
+
+/// What a candidate gives back: nothing but that it went well.
+pub type Task = Result<()>;
+
+/// The fastest of `rounds` runs of each candidate, in milliseconds.
+pub fn fastest<const N: usize>(
+    rounds: usize,
+    mut candidates: [&mut dyn FnMut() -> Task; N],
+) -> Result<[f64; N]> {
+    let mut best = [Duration::MAX; N];
+    for _ in 0..rounds {
+        for (candidate, best) in candidates.iter_mut().zip(&mut best) {
+            let start = Instant::now();
+            candidate()?;
+            *best = (*best).min(start.elapsed());
+        }
+    }
+    Ok(best.map(millis))
+}
