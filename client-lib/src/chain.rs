@@ -23,6 +23,18 @@ pub struct Step {
     pub lenses: Vec<Lens>,
 }
 
+impl Step {
+    /// The step from version `from` to the next one.
+    pub fn new(from: u32, lenses: Vec<Lens>) -> Step {
+        Step {
+            from,
+            // No version follows the last one: `Chain::new` refuses such a step.
+            to: from.saturating_add(1),
+            lenses,
+        }
+    }
+}
+
 /// All steps up to a version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {

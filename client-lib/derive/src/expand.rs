@@ -10,11 +10,7 @@ pub fn expand(input: &Input) -> TokenStream {
         name, id, version, ..
     } = input;
     let schema = schema(&input.fields);
-    let steps = input.steps.iter().map(|step| {
-        let (from, to) = (step.from, step.to);
-        let lenses = step.lenses.iter().map(|lens| &lens.0);
-        quote!(::overwinter::Step { from: #from, to: #to, lenses: ::std::vec![#(#lenses),*] })
-    });
+    let steps = &input.steps;
     let writes = input.fields.iter().map(write_field);
     let rest = input
         .fields

@@ -1,7 +1,7 @@
 //! `lens(1 => 2, rename("a", "b"), …)`: parsed straight into the expressions that build it.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
@@ -17,6 +17,15 @@ pub struct Step {
 
 /// One lens, as the tokens that make it.
 pub struct Lens(pub TokenStream);
+
+/// The expression that makes the step.
+impl ToTokens for Step {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let from = self.from;
+        let lenses = self.lenses.iter().map(|lens| &lens.0);
+        tokens.extend(quote!(::overwinter::Step::new(#from, ::std::vec![#(#lenses),*])));
+    }
+}
 
 impl Parse for Step {
     fn parse(input: ParseStream) -> Result<Self> {

@@ -13,7 +13,7 @@ use crate::state::State;
 /// ```
 /// use overwinter::{Chain, Form, Lens, Record, Step, Value, restore_record, save_record};
 ///
-/// let step = Step { from: 1, to: 2, lenses: vec![Lens::add("wrap", true)] };
+/// let step = Step::new(1, vec![Lens::add("wrap", true)]);
 /// let form = Form::new("org.example.Notes/document", [0; 32], Chain::new(2, vec![step])?);
 /// let mut record = Record::default();
 /// record.body.insert("text", "hello");
