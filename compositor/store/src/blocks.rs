@@ -8,7 +8,7 @@ use crate::{
     chunk,
     disk::on_disk,
     error::{Result, StoreError},
-    group::{GroupState, Info},
+    group::{GroupState, Info, Part},
     store::Store,
 };
 
@@ -28,43 +28,57 @@ pub(crate) struct Batch {
     /// Chunks in place: id, sealed length, whether something was there before.
     placed: Vec<(ChunkId, u64, bool)>,
     taken: u64,
-}
-
-/// What a save refers to.
-pub(crate) struct Written {
-    pub(crate) listed: bool,
-    pub(crate) chunks: Vec<(ChunkId, u32)>,
+    /// What the disk had left when the batch began.
+    left: Option<u64>,
 }
 
 impl Store {
-    /// Cuts bytes into chunks and makes durable those that are not yet. Nothing refers to them when this returns.
-    pub(crate) fn write_blocks(
+    /// Cuts bytes into chunks and writes those that are not durable yet. They count when the batch is in
+    /// [`place`](Store::place); nothing refers to them when this returns.
+    pub(crate) fn write_part(
         &mut self,
         group: GroupId,
         state: &mut GroupState,
         bytes: &[u8],
         batch: &mut Batch,
-    ) -> Result<Written> {
-        self.index_group(group, state)?;
-        let left = self.disk.space_left()?;
-        let mut chunks = self.write_chunks(group, state, bytes, left, batch)?;
+    ) -> Result<Part> {
+        let chunks = self.write_chunks(group, state, bytes, batch)?;
+        self.list_part(group, state, bytes.len() as u64, chunks, batch)
+    }
+
+    /// The part that these chunks are: with a list of its own when they are many.
+    pub(crate) fn list_part(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        len: u64,
+        mut chunks: Vec<(ChunkId, u32)>,
+        batch: &mut Batch,
+    ) -> Result<Part> {
         let listed = chunks.len() > MAX_INLINE;
         if listed {
             let list = overwinter_proto::encode(&chunks);
-            chunks = self.write_chunks(group, state, &list, left, batch)?;
+            chunks = self.write_chunks(group, state, &list, batch)?;
         }
-        self.place(group, state, batch)?;
-        Ok(Written { listed, chunks })
+        Ok(Part {
+            len,
+            listed,
+            chunks,
+        })
     }
 
-    fn write_chunks(
+    pub(crate) fn write_chunks(
         &mut self,
         group: GroupId,
         state: &mut GroupState,
         bytes: &[u8],
-        left: u64,
         batch: &mut Batch,
     ) -> Result<Vec<(ChunkId, u32)>> {
+        self.index_group(group, state)?;
+        let left = match batch.left {
+            Some(left) => left,
+            None => *batch.left.insert(self.disk.space_left()?),
+        };
         let mut chunks = Vec::new();
         let mut written: BTreeSet<ChunkId> = batch.temps.iter().map(|(_, id, _)| *id).collect();
         for range in chunk::cut(&state.keys, bytes) {
@@ -99,7 +113,7 @@ impl Store {
         state: &mut GroupState,
         id: ChunkId,
     ) -> Result<bool> {
-        let Some(len) = self.hints.chunk(group, id) else {
+        let Some(len) = state.durable.get(&id).copied() else {
             return Ok(false);
         };
         let path = self.disk.chunk(group, id);
@@ -119,7 +133,7 @@ impl Store {
     }
 
     /// Renames what was written into place and syncs the folders.
-    fn place(&mut self, group: GroupId, state: &mut GroupState, batch: &mut Batch) -> Result<()> {
+    pub(crate) fn place(&mut self, group: GroupId, state: &mut GroupState, batch: &mut Batch) -> Result<()> {
         let mut shelves = BTreeSet::new();
         while let Some((temp, id, len)) = batch.temps.pop() {
             let there = self
@@ -165,12 +179,24 @@ impl Store {
     }
 
     /// The journal refers to the batch: its chunks may be relied on from now.
-    pub(crate) fn keep(&mut self, group: GroupId, state: &mut GroupState, batch: Batch) {
+    /// `from`: length of the journal before.
+    pub(crate) fn keep(&mut self, group: GroupId, state: &mut GroupState, batch: Batch, from: u64) {
+        self.enter_batch(group, state, batch);
+        self.hints.advance(group, from, state.mark.offset);
+    }
+
+    /// Notes that a batch, which is in place and synced, is durable.
+    pub(crate) fn enter_batch(&mut self, group: GroupId, state: &mut GroupState, batch: Batch) {
         for (id, len, _) in batch.placed {
-            self.hints.add_chunk(group, id, len);
+            self.enter(group, state, id, len);
             state.verified.insert(id);
         }
-        self.hints.set_head(group, state.mark.offset);
+    }
+
+    /// Notes that a chunk is durable.
+    pub(crate) fn enter(&mut self, group: GroupId, state: &mut GroupState, id: ChunkId, len: u64) {
+        state.durable.insert(id, len);
+        self.hints.add_chunk(group, id, len);
     }
 
     /// Nothing will refer to the batch: the disk gets its space back. Only what this batch brought is removed.
@@ -185,12 +211,21 @@ impl Store {
         }
     }
 
-    /// Enters what the journal refers to into a new index. An acknowledged record proves that its chunks are durable.
+    /// Learns which chunks are durable: from the index, or, when that does not vouch for the journal as it is, from the
+    /// journal, whose acknowledged records prove it; then they are entered.
     pub(crate) fn index_group(&mut self, group: GroupId, state: &mut GroupState) -> Result<()> {
-        if state.indexed == Some(self.hints.life) {
+        let vouched = self.hints.head(group) == Some(state.mark.offset);
+        if vouched && state.indexed {
             return Ok(());
         }
-        if self.hints.head(group) != Some(state.mark.offset) {
+        let known = if vouched {
+            self.hints.chunks(group)
+        } else {
+            None
+        };
+        if let Some(known) = known {
+            state.durable.extend(known);
+        } else {
             let roots: Vec<Info> = state.roots().cloned().collect();
             for info in &roots {
                 // A generation with a damaged list is no reason to refuse the next save; its chunks are written anew.
@@ -199,20 +234,20 @@ impl Store {
                 };
                 for id in chunks {
                     if let Some(len) = self.disk.len(&self.disk.chunk(group, id))? {
-                        self.hints.add_chunk(group, id, len);
+                        self.enter(group, state, id, len);
                     }
                 }
             }
             self.hints.set_head(group, state.mark.offset);
         }
-        state.indexed = Some(self.hints.life);
+        state.indexed = true;
         Ok(())
     }
 
-    /// Every chunk that a generation needs, its list's own included, each once.
+    /// Every chunk that a generation needs, its lists' own and its blobs' included, each once.
     ///
     /// # Errors
-    /// What is wrong with the list, for people.
+    /// What is wrong with a list, for people.
     pub(crate) fn closure_of(
         &self,
         group: GroupId,
@@ -221,14 +256,17 @@ impl Store {
     ) -> std::result::Result<Vec<ChunkId>, String> {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
-        let inner = if info.listed {
-            self.read_list(group, state, info)?
-        } else {
-            Vec::new()
-        };
-        for (id, _) in info.chunks.iter().chain(&inner) {
-            if seen.insert(*id) {
-                all.push(*id);
+        let blobs = self.blobs_of(group, state, info)?;
+        for part in info.parts().chain(blobs.into_values()) {
+            let inner = if part.listed {
+                self.read_list(group, state, &part)?
+            } else {
+                Vec::new()
+            };
+            for (id, _) in part.chunks.iter().chain(&inner) {
+                if seen.insert(*id) {
+                    all.push(*id);
+                }
             }
         }
         Ok(all)
@@ -238,29 +276,39 @@ impl Store {
         &self,
         group: GroupId,
         state: &GroupState,
-        info: &Info,
+        part: &Part,
     ) -> std::result::Result<Vec<(ChunkId, u32)>, String> {
-        let list = self.read_chunks(group, state, &info.chunks)?;
+        let list = self.read_chunks(group, state, &part.chunks)?;
         overwinter_proto::decode(&list).map_err(|e| format!("its list of chunks is {e}"))
     }
 
-    /// The bytes of a generation, every chunk verified.
-    ///
-    /// # Errors
-    /// What is wrong, for people.
-    pub(crate) fn read_blocks(
+    /// The chunks of a part, in order, from its list where it has one.
+    pub(crate) fn chunks_of(
         &self,
         group: GroupId,
         state: &GroupState,
-        info: &Info,
-    ) -> std::result::Result<Vec<u8>, String> {
-        let bytes = if info.listed {
-            let list = self.read_list(group, state, info)?;
-            self.read_chunks(group, state, &list)?
+        part: &Part,
+    ) -> std::result::Result<Vec<(ChunkId, u32)>, String> {
+        if part.listed {
+            self.read_list(group, state, part)
         } else {
-            self.read_chunks(group, state, &info.chunks)?
-        };
-        if bytes.len() as u64 == info.len {
+            Ok(part.chunks.clone())
+        }
+    }
+
+    /// The bytes of a part, every chunk verified.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub(crate) fn read_part(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        part: &Part,
+    ) -> std::result::Result<Vec<u8>, String> {
+        let chunks = self.chunks_of(group, state, part)?;
+        let bytes = self.read_chunks(group, state, &chunks)?;
+        if bytes.len() as u64 == part.len {
             Ok(bytes)
         } else {
             Err("its chunks do not add up".to_owned())

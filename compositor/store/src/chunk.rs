@@ -13,11 +13,29 @@ use crate::keys::{GroupKeys, NONCE, TAG};
 
 /// Up to this size bytes are one chunk: cutting smaller ones would cost more files than it could ever save.
 pub const WHOLE: usize = 64 << 10;
-/// Smallest chunk of a cut (the last may be smaller).
-const SMALLEST: u32 = 64 << 10;
-/// Wanted size of a chunk. Large enough that a 100 MiB document is some hundred files, small enough that an edit of one
-/// percent of it writes little more than that percent.
-const WANTED: u32 = 256 << 10;
+/// Smallest, wanted and largest size of a chunk (the last of a cut may be smaller).
+#[derive(Clone, Copy)]
+struct Sizes {
+    smallest: u32,
+    wanted: u32,
+    largest: u32,
+}
+
+/// For what is typed into: an edit of one character in a document of a megabyte writes one chunk, so chunks are small.
+const FINE: Sizes = Sizes {
+    smallest: 8 << 10,
+    wanted: 16 << 10,
+    largest: 64 << 10,
+};
+/// From this size on a cut is coarse.
+const COARSE_FROM: usize = 4 << 20;
+/// Large enough that a 100 MiB document is some hundred files, small enough that an edit of one percent of it writes little
+/// more than that percent.
+const COARSE: Sizes = Sizes {
+    smallest: 64 << 10,
+    wanted: 256 << 10,
+    largest: LARGEST,
+};
 /// Largest chunk.
 const LARGEST: u32 = 1 << 20;
 
@@ -34,11 +52,16 @@ pub(crate) fn cut(keys: &GroupKeys, bytes: &[u8]) -> Vec<Range<usize>> {
     if bytes.len() <= WHOLE {
         return std::iter::once(0..bytes.len()).collect();
     }
+    let sizes = if bytes.len() < COARSE_FROM {
+        FINE
+    } else {
+        COARSE
+    };
     FastCDC::with_level_and_seed(
         bytes,
-        SMALLEST,
-        WANTED,
-        LARGEST,
+        sizes.smallest,
+        sizes.wanted,
+        sizes.largest,
         Normalization::Level1,
         keys.cut_seed,
     )

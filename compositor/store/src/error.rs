@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use overwinter_proto::{Generation, GroupId, Lease};
+use overwinter_proto::{BlobHash, Generation, GroupId, Lease};
 
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -147,6 +147,37 @@ pub enum StoreError {
     Refused {
         /// The group.
         group: GroupId,
+        /// What does not fit.
+        why: String,
+    },
+    /// A blob that does not belong to the group.
+    #[error(
+        "group {group} has no blob {hash}; nothing was changed and everything else of the group is kept. Give the blob again"
+    )]
+    NoBlob {
+        /// The group.
+        group: GroupId,
+        /// The name asked for.
+        hash: BlobHash,
+    },
+    /// A blob whose bytes on disk are not what was written.
+    #[error(
+        "blob {hash} of group {group} is damaged: {what}; everything else of the group is kept. Bring the file back from a \
+         backup, or give the blob again"
+    )]
+    BlobDamaged {
+        /// The group.
+        group: GroupId,
+        /// The blob.
+        hash: BlobHash,
+        /// Which part, and how.
+        what: String,
+    },
+    /// What was given is not the blob that it was said to be.
+    #[error("blob {hash} was not taken: {why}; nothing of it is kept")]
+    BadBlob {
+        /// The name that it was given under.
+        hash: BlobHash,
         /// What does not fit.
         why: String,
     },

@@ -1,9 +1,9 @@
 //! What a group's journal adds up to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use overwinter_proto::{
-    Build, Generation, JournalRecord, Lease, Revision, TxId, transfer::ChunkId,
+    BlobHash, Build, Generation, JournalRecord, Lease, Revision, TxId, transfer::ChunkId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,17 @@ use crate::{frame::Mark, keys::GroupKeys};
 
 /// Longest text kept with a generation, in characters: for lists and errors.
 const MAX_TEXT: usize = 200;
+
+/// Where some bytes are.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// How many bytes.
+    pub(crate) len: u64,
+    /// `chunks` holds the bytes of the list of chunks (CBOR) instead of the part's own.
+    pub(crate) listed: bool,
+    /// In order: id and length of the plain bytes.
+    pub(crate) chunks: Vec<(ChunkId, u32)>,
+}
 
 /// Where a generation's bytes are, and what it is.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -27,29 +38,62 @@ pub(crate) struct Info {
     pub(crate) listed: bool,
     /// In order: id and length of the plain bytes.
     pub(crate) chunks: Vec<(ChunkId, u32)>,
+    /// The windows' pictures, apart so that they stand while the state changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pictures: Option<Part>,
+    /// The list of blobs that the state refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) blobs: Option<Part>,
+    /// Secrets that stay on this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secrets: Option<Part>,
+    /// Secrets that go along with a move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) travelling: Option<Part>,
 }
 
 impl Info {
+    /// Where the snapshot itself is.
+    pub(crate) fn body(&self) -> Part {
+        Part {
+            len: self.len,
+            listed: self.listed,
+            chunks: self.chunks.clone(),
+        }
+    }
+
+    /// The parts beside the snapshot: pictures, list of blobs, secrets that stay, secrets that go along.
+    pub(crate) fn beside(&self) -> [Option<&Part>; 4] {
+        [
+            self.pictures.as_ref(),
+            self.blobs.as_ref(),
+            self.secrets.as_ref(),
+            self.travelling.as_ref(),
+        ]
+    }
+
+    /// Everything that is read to restore the state; the blobs themselves are not.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
+        std::iter::once(self.body()).chain(self.beside().into_iter().flatten().cloned())
+    }
+
+    /// As it goes to another host.
+    pub(crate) fn without_secrets(&self) -> Info {
+        Info {
+            secrets: None,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn short(text: &str) -> String {
         text.chars().take(MAX_TEXT).collect()
     }
 
     /// Whether the two are the same save, told twice.
     pub(crate) fn same_save(&self, other: &Info) -> bool {
-        let this = (
-            self.revision,
-            self.lease,
-            self.len,
-            self.listed,
-            &self.chunks,
-        );
-        this == (
-            other.revision,
-            other.lease,
-            other.len,
-            other.listed,
-            &other.chunks,
-        )
+        (self.revision, self.lease) == (other.revision, other.lease)
+            && self.body() == other.body()
+            && self.beside() == other.beside()
     }
 }
 
@@ -95,8 +139,12 @@ pub(crate) struct GroupState {
     pub(crate) verified: HashSet<ChunkId>,
     /// Chunks that came for a move: synced, not yet staged, kept by the sweep.
     pub(crate) incoming: HashSet<ChunkId>,
-    /// For which life of the index all chunks are known to be in it.
-    pub(crate) indexed: Option<u64>,
+    /// Chunks that a power cut cannot undo, with their sealed lengths; all of them once `indexed`.
+    pub(crate) durable: HashMap<ChunkId, u64>,
+    /// What the index knows is in `durable`.
+    pub(crate) indexed: bool,
+    /// Where the blobs of the group are: its generations', and those given since the store was opened. None: not read yet.
+    pub(crate) blobs: Option<BTreeMap<BlobHash, Part>>,
 }
 
 impl GroupState {
@@ -115,7 +163,9 @@ impl GroupState {
             shelves: HashSet::new(),
             verified: HashSet::new(),
             incoming: HashSet::new(),
-            indexed: None,
+            indexed: false,
+            durable: HashMap::new(),
+            blobs: None,
         }
     }
 

@@ -89,9 +89,11 @@ impl Store {
                     newest: state.newest(),
                 });
             };
+            // Secrets that stay on their host are no part of what goes, nor of its hash.
+            let info = &info.without_secrets();
             let checked = store
-                .read_snapshot(group, state, info)
-                .and_then(|_| store.closure_of(group, state, info));
+                .read_whole(group, state, info)
+                .and_then(|()| store.closure_of(group, state, info));
             let ids = checked.map_err(|what| {
                 store.damaged(group, state, format!("in generation {generation} {what}"))
             })?;
@@ -247,6 +249,7 @@ impl Store {
                 };
             }
             check_epoch(group, state, known.as_ref(), epoch)?;
+            store.index_group(group, state)?;
             let info = store
                 .check_manifest(group, state, manifest)
                 .map_err(|why| StoreError::Refused { group, why })?;
@@ -259,13 +262,15 @@ impl Store {
                 closure,
                 source,
             };
+            let from = state.mark.offset;
             store.append(group, state, Body::Generation { record, info })?;
+            state.blobs = None;
             for id in std::mem::take(&mut state.incoming) {
                 if let Some(len) = store.disk.len(&store.disk.chunk(group, id))? {
-                    store.hints.add_chunk(group, id, len);
+                    store.enter(group, state, id, len);
                 }
             }
-            store.hints.set_head(group, state.mark.offset);
+            store.hints.advance(group, from, state.mark.offset);
             Ok(closure)
         })
     }
@@ -293,7 +298,7 @@ impl Store {
                 return Err(format!("chunk {} has not come", hex::encode(id.0)));
             }
         }
-        self.read_snapshot(group, state, &info)?;
+        self.read_whole(group, state, &info)?;
         let needed: BTreeSet<ChunkId> = self.closure_of(group, state, &info)?.into_iter().collect();
         if needed != manifest.chunks.iter().map(|(id, _)| *id).collect() {
             return Err("its chunks are not those of its head".to_owned());
@@ -311,7 +316,7 @@ impl Store {
             if state.is_empty() || state.damage.is_some() {
                 Ok(())
             } else {
-                store.sweep(group, state).map(drop)
+                store.sweep(group, state, &BTreeSet::new()).map(drop)
             }
         })?;
         if self.groups.get(&group).is_some_and(GroupState::is_empty) {

@@ -1,13 +1,16 @@
 //! Opening: the lock, the format, the master key, and what a crash left behind.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     disk::Disk,
     error::{Result, StoreError},
     frame,
     hints::Hints,
-    index::{Index, MemIndex, SledIndex},
+    index::{self, Deadlines, Index, IndexError, MemIndex, ProcessIndex},
     journal::{Found, MAX_SMALL},
     keys::Master,
     store::{OpenReport, Options, Store},
@@ -59,7 +62,7 @@ impl Store {
         let (master, exposed) = prepare(&mut disk, created)?;
         let (index, rebuilt) = match options.index {
             Some(index) => (index, None),
-            None => open_index(&disk.path("index")),
+            None => open_index(options.index_program, &disk.path("index")),
         };
         let mut store = Store {
             disk,
@@ -269,18 +272,31 @@ fn prepare(disk: &mut Disk, created: bool) -> Result<(Master, bool)> {
 }
 
 /// The index on disk, a new one when it is of no use, one in memory when not even that can be made.
-fn open_index(dir: &Path) -> (Box<dyn Index>, Option<String>) {
-    match SledIndex::open(dir) {
-        Ok(opened) => {
-            if let Some(why) = &opened.rebuilt {
+fn open_index(program: Option<PathBuf>, dir: &Path) -> (Box<dyn Index>, Option<String>) {
+    let opened = match program.or_else(index::program) {
+        Some(program) => ProcessIndex::open(&program, dir, Deadlines::default()),
+        None => Err(IndexError(
+            "the program overwinter-index is not beside the one that runs".to_owned(),
+        )),
+    };
+    match opened {
+        Ok((index, rebuilt)) => {
+            if let Some(why) = &rebuilt {
                 tracing::warn!(
                     "the store's index was of no use ({why}); it is built anew, nothing is lost"
                 );
             }
-            (Box::new(opened.index), opened.rebuilt)
+            (Box::new(index), rebuilt)
         }
         Err(e) => {
-            tracing::warn!("{e}");
+            tracing::warn!("the index is kept in memory for now: {}", e.0);
+            // What is not told of the changes to come must not be believed by the next to open it.
+            if let Err(e) = index::throw_away(dir) {
+                tracing::warn!(
+                    "the old index cannot be removed, delete {}: {e}",
+                    dir.display()
+                );
+            }
             (
                 Box::new(MemIndex::default()),
                 Some(format!("kept in memory for now: {}", e.0)),

@@ -1,13 +1,16 @@
 //! The store: put, get, record, and what they stand on.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use overwinter_proto::{
     Build, Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, journal::JournalEntry,
 };
 
 use crate::{
-    blocks::Batch,
     disk::Disk,
     error::{Result, StoreError},
     frame,
@@ -15,6 +18,7 @@ use crate::{
     hints::Hints,
     index::Index,
     keys::{GroupKeys, Master},
+    parts::Parts,
     vfs::{RealFs, Vfs},
 };
 
@@ -49,6 +53,8 @@ pub struct Options {
     pub vfs: Arc<dyn Vfs>,
     /// An index to use instead of the one in `DIR/index`.
     pub index: Option<Box<dyn Index>>,
+    /// The program that keeps the one in `DIR/index`; else it is looked for beside the one that runs.
+    pub index_program: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -56,6 +62,7 @@ impl Default for Options {
         Options {
             vfs: Arc::new(RealFs),
             index: None,
+            index_program: None,
         }
     }
 }
@@ -132,85 +139,7 @@ impl Store {
         revision: Revision,
         snapshot: &Snapshot,
     ) -> Result<Generation> {
-        let bytes = overwinter_proto::encode(snapshot);
-        if bytes.len() as u64 > MAX_SNAPSHOT {
-            return Err(StoreError::TooLarge {
-                size: bytes.len() as u64,
-                limit: MAX_SNAPSHOT,
-            });
-        }
-        self.ensure(group)?;
-        let stored = self.with_whole(group, |store, state| {
-            if lease < state.lease {
-                return Err(StoreError::StaleLease {
-                    group,
-                    given: lease,
-                    current: state.lease,
-                });
-            }
-            let mut batch = Batch::default();
-            match store.commit(group, state, &bytes, lease, revision, snapshot, &mut batch) {
-                Ok(generation) => {
-                    store.keep(group, state, batch);
-                    Ok(generation)
-                }
-                Err(e) => {
-                    // After an unknown outcome the journal may refer to the chunks: they stay.
-                    if !state.unsettled {
-                        store.undo(group, batch);
-                    }
-                    Err(e)
-                }
-            }
-        });
-        if stored.is_err() {
-            self.drop_if_empty(group);
-        }
-        stored
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one save, told once; a struct for one call would only hide it"
-    )]
-    fn commit(
-        &mut self,
-        group: GroupId,
-        state: &mut GroupState,
-        bytes: &[u8],
-        lease: Lease,
-        revision: Revision,
-        snapshot: &Snapshot,
-        batch: &mut Batch,
-    ) -> Result<Generation> {
-        let written = self.write_blocks(group, state, bytes, batch)?;
-        let generation = Generation(state.highest.0 + 1);
-        let info = Info {
-            generation,
-            revision,
-            lease,
-            app: Info::short(&snapshot.app),
-            build: Build {
-                version: Info::short(&snapshot.build.version),
-                id: Info::short(&snapshot.build.id),
-            },
-            title: Info::short(&snapshot.title),
-            len: bytes.len() as u64,
-            listed: written.listed,
-            chunks: written.chunks,
-        };
-        if let Some((newest, former)) = state.generations.last_key_value()
-            && former.same_save(&info)
-        {
-            return Ok(*newest);
-        }
-        let record = JournalRecord::Stored {
-            generation,
-            revision,
-            lease,
-        };
-        self.append(group, state, Body::Generation { record, info })?;
-        Ok(generation)
+        self.put_with(group, lease, revision, snapshot, &Parts::default())
     }
 
     /// Reads a snapshot back; every byte of it is verified.
@@ -233,16 +162,6 @@ impl Store {
                 store.damaged(group, state, format!("in generation {generation} {what}"))
             })
         })
-    }
-
-    pub(crate) fn read_snapshot(
-        &self,
-        group: GroupId,
-        state: &GroupState,
-        info: &Info,
-    ) -> std::result::Result<Snapshot, String> {
-        let bytes = self.read_blocks(group, state, info)?;
-        overwinter_proto::decode(&bytes).map_err(|e| format!("the snapshot is {e}"))
     }
 
     /// The words for damage to a group, with the newest generation that still reads back whole.
@@ -278,11 +197,9 @@ impl Store {
             _ => {}
         }
         let written = self.with_whole(group, |store, state| {
-            let indexed = store.hints.head(group) == Some(state.mark.offset);
+            let from = state.mark.offset;
             store.append(group, state, Body::Record(record.clone()))?;
-            if indexed {
-                store.hints.set_head(group, state.mark.offset);
-            }
+            store.hints.advance(group, from, state.mark.offset);
             Ok(())
         });
         if written.is_err() {
@@ -338,7 +255,7 @@ impl Store {
     }
 
     /// Makes the folders of a group unless there is one. Nothing in it counts before its first record.
-    fn ensure(&mut self, group: GroupId) -> Result<()> {
+    pub(crate) fn ensure(&mut self, group: GroupId) -> Result<()> {
         if self.groups.contains_key(&group) || self.disk.len(&self.disk.key(group))?.is_some() {
             return Ok(());
         }
@@ -388,7 +305,7 @@ impl Store {
     }
 
     /// Removes what is left of a group that never had a record.
-    fn drop_if_empty(&mut self, group: GroupId) {
+    pub(crate) fn drop_if_empty(&mut self, group: GroupId) {
         if self
             .groups
             .get(&group)

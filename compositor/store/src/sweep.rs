@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use overwinter_proto::{Generation, GroupId, Lease, TxId, transfer::ChunkId};
+use overwinter_proto::{BlobHash, Generation, GroupId, Lease, TxId, transfer::ChunkId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -42,6 +42,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a list of chunks cannot be read: then nothing is removed. Or the disk failed.
     pub fn retain(&mut self, group: GroupId, keep: &[Generation]) -> Result<Swept> {
+        self.retain_with(group, keep, &BTreeSet::new())
+    }
+
+    /// As [`retain`](Store::retain), but of the blobs that no generation needs those in `waiting` are kept: a save that names
+    /// them is on its way.
+    ///
+    /// # Errors
+    /// As [`retain`](Store::retain).
+    pub fn retain_with(
+        &mut self,
+        group: GroupId,
+        keep: &[Generation],
+        waiting: &BTreeSet<BlobHash>,
+    ) -> Result<Swept> {
         self.with_whole(group, |store, state| {
             let drop: Vec<Generation> = state
                 .generations
@@ -52,10 +66,11 @@ impl Store {
             let generations = drop.len();
             if !drop.is_empty() {
                 store.index_group(group, state)?;
+                let from = state.mark.offset;
                 store.append(group, state, Body::Dropped(drop))?;
-                store.hints.set_head(group, state.mark.offset);
+                store.hints.advance(group, from, state.mark.offset);
             }
-            let swept = store.sweep(group, state)?;
+            let swept = store.sweep(group, state, waiting)?;
             Ok(Swept {
                 generations,
                 ..swept
@@ -64,8 +79,14 @@ impl Store {
     }
 
     /// Removes the chunks that neither a generation nor a move under way needs.
-    pub(crate) fn sweep(&mut self, group: GroupId, state: &mut GroupState) -> Result<Swept> {
+    pub(crate) fn sweep(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        waiting: &BTreeSet<BlobHash>,
+    ) -> Result<Swept> {
         let mut needed: BTreeSet<ChunkId> = state.incoming.iter().copied().collect();
+        needed.extend(self.blobs_that_stay(group, state, waiting));
         for info in state.roots() {
             match self.closure_of(group, state, info) {
                 Ok(ids) => needed.extend(ids),
@@ -82,6 +103,7 @@ impl Store {
         for (id, _) in &loose {
             self.hints.remove_chunk(group, *id);
             state.verified.remove(id);
+            state.durable.remove(id);
         }
         // The index must not vouch for a chunk that is gone, also when this process is killed right here.
         if !loose.is_empty() {

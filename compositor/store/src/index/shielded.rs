@@ -1,6 +1,8 @@
 //! sled 0.34.7 behind a shield.
 //!
 //! Its known faults, and what is done about each:
+//! * its threads never end and wake up once a second, and what it allocates stays: it runs in a process of its own, which
+//!   ends when there is nothing to do (see [`serve`](super::serve));
 //! * `flush()` ends in `sync_file_range`, which is no promise: nothing of the truth is in it.
 //! * values above ~128 KiB go to `blobs/` and are never synced: values are at most [`MAX_VALUE`](super::MAX_VALUE), and an
 //!   index with anything in `blobs/` is thrown away.
@@ -13,12 +15,12 @@
 use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use super::{Index, IndexError, Table, check_size};
+use super::{Change, Index, IndexError, PAGE, Pair, Table, check_sizes, remove, throw_away};
 
-/// The cache is of little use: an index entry is read once per save.
+/// The cache is of little use: an index entry is read once per process.
 const CACHE: u64 = 4 << 20;
 
 /// Changes when keys or values mean something else; another number means: throw away.
@@ -26,6 +28,12 @@ const VERSION: &[u8] = b"1";
 
 /// sled as an index.
 pub struct SledIndex {
+    dir: PathBuf,
+    /// None after a failure, until it has been started over.
+    open: Option<Trees>,
+}
+
+struct Trees {
     db: sled::Db,
     chunks: sled::Tree,
     heads: sled::Tree,
@@ -33,7 +41,7 @@ pub struct SledIndex {
 
 impl std::fmt::Debug for SledIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SledIndex")
+        write!(f, "SledIndex({})", self.dir.display())
     }
 }
 
@@ -44,6 +52,8 @@ pub struct Opened {
     pub index: SledIndex,
     /// Why it starts empty, when it was there before and was of no use.
     pub rebuilt: Option<String>,
+    /// There was none.
+    pub created: bool,
 }
 
 impl SledIndex {
@@ -53,40 +63,44 @@ impl SledIndex {
     /// Not even an empty one can be made here.
     pub fn open(dir: &Path) -> Result<Opened, IndexError> {
         let existed = dir.exists();
-        // A new name first: a half-opened sled may still hold its lock on the old files.
-        let aside = dir.with_extension("thrown-away");
-        remove(&aside)?;
+        let made = |trees: Trees, rebuilt| Opened {
+            index: SledIndex {
+                dir: dir.to_owned(),
+                open: Some(trees),
+            },
+            rebuilt,
+            created: !existed,
+        };
         match open_shielded(dir) {
-            Ok(index) => Ok(Opened {
-                index,
-                rebuilt: None,
+            Ok((trees, recovered)) => Ok(Opened {
+                created: !recovered,
+                ..made(trees, None)
             }),
             Err(why) if existed => {
-                fs::rename(dir, &aside).map_err(|e| IndexError(e.to_string()))?;
-                remove(&aside)?;
-                open_shielded(dir).map(|index| Opened {
-                    index,
-                    rebuilt: Some(why.0),
-                })
+                throw_away(dir)?;
+                Ok(made(open_shielded(dir)?.0, Some(why.0)))
             }
             Err(why) => Err(why),
         }
     }
-}
 
-fn remove(dir: &Path) -> Result<(), IndexError> {
-    let gone = match fs::symlink_metadata(dir) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(dir),
-        Ok(_) => fs::remove_file(dir),
-        Err(e) => Err(e),
-    };
-    match gone {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(IndexError(e.to_string())),
-        _ => Ok(()),
+    fn trees(&mut self) -> Result<&mut Trees, IndexError> {
+        self.open
+            .as_mut()
+            .ok_or_else(|| IndexError("it failed before".to_owned()))
+    }
+
+    /// After the first failure nothing that sled says is believed.
+    fn last<T>(&mut self, outcome: Result<T, IndexError>) -> Result<T, IndexError> {
+        if outcome.is_err() {
+            self.open = None;
+        }
+        outcome
     }
 }
 
-fn open_shielded(dir: &Path) -> Result<SledIndex, IndexError> {
+/// Also tells whether there was one.
+fn open_shielded(dir: &Path) -> Result<(Trees, bool), IndexError> {
     remove_torn_snapshots(dir)?;
     shield(|| {
         let db = sled::Config::new()
@@ -95,7 +109,8 @@ fn open_shielded(dir: &Path) -> Result<SledIndex, IndexError> {
             .flush_every_ms(None)
             .mode(sled::Mode::LowSpace)
             .open()?;
-        if db.was_recovered() && db.get("version")?.as_deref() != Some(VERSION) {
+        let recovered = db.was_recovered();
+        if recovered && db.get("version")?.as_deref() != Some(VERSION) {
             return Ok(Err("it was made by another release".to_owned()));
         }
         db.insert("version", VERSION)?;
@@ -106,12 +121,12 @@ fn open_shielded(dir: &Path) -> Result<SledIndex, IndexError> {
                 item?;
             }
         }
-        Ok(Ok(SledIndex { db, chunks, heads }))
+        Ok(Ok((Trees { db, chunks, heads }, recovered)))
     })
     .and_then(|made| made.map_err(IndexError))
-    .and_then(|index| {
+    .and_then(|made| {
         if blobs_are_empty(dir) {
-            Ok(index)
+            Ok(made)
         } else {
             Err(IndexError("its blobs folder is not empty".to_owned()))
         }
@@ -122,11 +137,11 @@ fn blobs_are_empty(dir: &Path) -> bool {
     fs::read_dir(dir.join("blobs")).map_or(true, |mut entries| entries.next().is_none())
 }
 
-fn remove_torn_snapshots(dir: &Path) -> Result<(), IndexError> {
+fn remove_torn_snapshots(dir: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(IndexError(e.to_string())),
+        Err(e) => return Err(e),
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -155,40 +170,79 @@ fn shield<T>(run: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
     }
 }
 
-impl SledIndex {
+impl Trees {
     fn tree(&self, table: Table) -> &sled::Tree {
         match table {
             Table::Chunks => &self.chunks,
             Table::Heads => &self.heads,
         }
     }
+
+    fn scan(&self, table: Table, prefix: &[u8], after: Option<&[u8]>) -> sled::Result<Vec<Pair>> {
+        let all = self.tree(table).range(after.unwrap_or(prefix).to_vec()..);
+        let mut pairs = Vec::new();
+        for pair in all {
+            let (key, value) = pair?;
+            if !key.starts_with(prefix) || pairs.len() == PAGE {
+                break;
+            }
+            if after != Some(&*key) {
+                pairs.push((key.to_vec(), value.to_vec()));
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn apply(&self, changes: &[Change]) -> sled::Result<()> {
+        for change in changes {
+            match change {
+                Change::Put { table, key, value } => {
+                    self.tree(*table).insert(key, value.as_slice())?;
+                }
+                Change::Remove { table, key } => {
+                    self.tree(*table).remove(key)?;
+                }
+                Change::RemovePrefix { table, prefix } => {
+                    let tree = self.tree(*table);
+                    for key in tree.scan_prefix(prefix).keys() {
+                        tree.remove(key?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Index for SledIndex {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        shield(|| self.tree(table).get(key)).map(|v| v.map(|v| v.to_vec()))
+    fn scan(
+        &mut self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> Result<Vec<Pair>, IndexError> {
+        let trees = self.trees()?;
+        let found = shield(|| trees.scan(table, prefix, after));
+        self.last(found)
     }
 
-    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
-        check_size(value)?;
-        shield(|| self.tree(table).insert(key, value)).map(drop)
-    }
-
-    fn remove(&mut self, table: Table, key: &[u8]) -> Result<(), IndexError> {
-        shield(|| self.tree(table).remove(key)).map(drop)
-    }
-
-    fn remove_prefix(&mut self, table: Table, prefix: &[u8]) -> Result<(), IndexError> {
-        let tree = self.tree(table);
-        shield(|| {
-            for key in tree.scan_prefix(prefix).keys() {
-                tree.remove(key?)?;
-            }
-            Ok(())
-        })
+    fn apply(&mut self, changes: &[Change]) -> Result<(), IndexError> {
+        check_sizes(changes)?;
+        let trees = self.trees()?;
+        let done = shield(|| trees.apply(changes));
+        self.last(done)
     }
 
     fn flush(&mut self) -> Result<(), IndexError> {
-        shield(|| self.db.flush()).map(drop)
+        let trees = self.trees()?;
+        let flushed = shield(|| trees.db.flush()).map(drop);
+        self.last(flushed)
+    }
+
+    fn start_over(&mut self) -> Result<(), IndexError> {
+        self.open = None;
+        throw_away(&self.dir)?;
+        self.open = Some(open_shielded(&self.dir)?.0);
+        Ok(())
     }
 }

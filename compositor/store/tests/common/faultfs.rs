@@ -341,6 +341,7 @@ impl FaultFs {
         let options = Options {
             vfs: Arc::new(self.clone()),
             index: Some(Box::new(MemIndex::default())),
+            ..Options::default()
         };
         Store::open_with(Path::new("/home/store"), options)
     }

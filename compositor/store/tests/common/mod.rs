@@ -8,8 +8,10 @@
 )]
 
 mod faultfs;
+mod redb_index;
 
 pub use faultfs::{Fault, FaultFs, Random, Unsynced};
+pub use redb_index::RedbIndex;
 
 use overwinter_proto::{
     Build, Generation, GroupId, Revision, Snapshot,
