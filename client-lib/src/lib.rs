@@ -116,7 +116,7 @@ pub use lens::Lens;
 pub use loss::{Loss, LossReason, LossReport};
 pub use overwinter_derive::State;
 pub use overwinter_proto::Reason;
-pub use session::{AppInfo, Arrival, Document, Group, Session, Standing};
+pub use session::{AppInfo, Arrival, Document, Group, RawDocument, Session, Standing};
 pub use state::{Record, Rest, State};
 pub use value::{Kind, Map, Value};
 

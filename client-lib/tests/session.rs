@@ -113,7 +113,7 @@ fn a_typist_without_pause_is_saved_all_the_same() {
     ) = with_a_page("one");
     let mut saved = None;
     pump(&app.session, || {
-        page.group.changed();
+        page.write("!");
         saved = peer.try_hear();
         saved.is_some()
     });
@@ -227,7 +227,7 @@ fn the_same_request_gets_the_same_answer_and_is_carried_out_once() {
         },
         page,
     ) = with_a_page("one");
-    page.group.changed();
+    page.write("!");
     peer.begin_save(20, LEASE);
     let first = peer.hear(&app.session);
     peer.begin_save(20, LEASE);
@@ -240,7 +240,7 @@ fn the_same_request_gets_the_same_answer_and_is_carried_out_once() {
     };
     assert_eq!(peer.hear(&app.session), changed);
     // Even when the answer would be another one by now.
-    page.group.changed();
+    page.write("!");
     peer.release(21, LEASE, 9, "stay");
     assert_eq!(peer.hear(&app.session), changed);
     peer.release(22, LEASE, 2, "stay");
@@ -268,7 +268,7 @@ fn a_late_or_foreign_lease_changes_nothing() {
         peer.hear(&app.session),
         Said::Failed { op: 31, .. }
     ));
-    page.group.changed();
+    page.write("!");
     peer.ask("Stored", &(GROUP, LEASE + 1, 1_u64, 3_u64))
         .unwrap();
     assert!(matches!(peer.hear(&app.session), Said::Saved { op: 0, .. }));
@@ -327,7 +327,7 @@ fn a_trial_is_inert_until_it_is_adopted() {
     assert_eq!(page.group.standing(), Standing::Trial);
     assert_eq!(page.group.cookie().as_deref(), Some("trial-cookie"));
     page.group.changed();
-    assert_eq!(page.group.revision(), 12, "loading a document is no change");
+    assert_eq!(page.group.revision(), 12, "nothing is saved on trial");
     // A save is refused: nothing holds a lease here.
     peer.begin_save(41, LEASE);
     assert!(matches!(
@@ -339,11 +339,13 @@ fn a_trial_is_inert_until_it_is_adopted() {
         .unwrap();
     pump(&app.session, || page.group.standing() == Standing::Live);
     assert_eq!(*app.asked.borrow(), ["adopt"]);
+    // What was typed into the trial counts from now on, as one change.
+    assert_eq!(page.group.revision(), 13);
     page.text.borrow_mut().push('!');
     page.group.changed();
     let saved = peer.hear(&app.session);
     assert!(
-        matches!(&saved, Said::Saved { op: 0, lease, revision: 13, .. } if *lease == LEASE + 1),
+        matches!(&saved, Said::Saved { op: 0, lease, revision: 14, .. } if *lease == LEASE + 1),
         "{saved:?}"
     );
 }
@@ -475,7 +477,7 @@ fn migration_and_its_undo_within_one_process() {
         }
     );
     assert_eq!(old.group.standing(), Standing::Retired);
-    old.group.changed();
+    old.write("!");
     assert_eq!(
         old.group.revision(),
         0,
@@ -548,14 +550,14 @@ fn a_closed_document_is_told() {
             lease: LEASE
         }
     );
-    page.group.changed();
+    page.write("!");
     assert!(peer.hears_nothing_more(&app.session));
 }
 
 #[test]
 fn a_new_session_hears_what_is_held() {
     let (Scene { app, peer, bus }, page) = with_a_page("one");
-    page.group.changed();
+    page.write("!");
     assert!(matches!(peer.hear(&app.session), Said::Saved { .. }));
     peer.connection.close().unwrap();
     pump(&app.session, || !app.session.is_connected());
@@ -614,4 +616,202 @@ fn an_app_that_was_there_first_joins_the_session() {
     assert_eq!(peer.hear(&app.session), Said::OpenGroup("A note".into()));
     assert!(matches!(peer.hear(&app.session), Said::Saved { op: 0, .. }));
     assert_eq!(page.group.standing(), Standing::Live);
+}
+
+/// Asks until the app has answered `Failed`, and gives its words.
+fn failed(peer: &Peer, app: &App, op: u64) -> String {
+    match peer.hear(&app.session) {
+        Said::Failed { op: of, why } if of == op => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_change_that_comes_to_nothing_is_not_sent_again() {
+    let (
+        Scene {
+            app,
+            peer,
+            bus: _bus,
+        },
+        page,
+    ) = with_a_page("one");
+    page.group.changed();
+    assert!(!page.group.is_stored());
+    pump(&app.session, || page.group.is_stored());
+    assert_eq!(
+        page.group.revision(),
+        0,
+        "nobody has heard of the revision that was none"
+    );
+    assert!(peer.hears_nothing_more(&app.session));
+    // Asked for, the number is enough; a revision that was spoken of is told all the same.
+    page.group.changed();
+    peer.begin_save(15, LEASE);
+    let said = peer.hear(&app.session);
+    assert!(
+        matches!(&said, Said::Saved { op: 15, revision: 0, state, .. } if state.is_empty()),
+        "{said:?}"
+    );
+    pump(&app.session, || page.group.revision() == 0);
+    page.group.changed();
+    peer.release(16, LEASE, 0, "stay");
+    let changed = Said::Changed {
+        op: 16,
+        lease: LEASE,
+        revision: 1,
+    };
+    assert_eq!(peer.hear(&app.session), changed);
+    let said = peer.hear(&app.session);
+    assert!(
+        matches!(
+            &said,
+            Said::Saved {
+                op: 0,
+                revision: 1,
+                ..
+            }
+        ),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_revision_is_encoded_once_however_often_it_is_asked_for() {
+    let (
+        Scene {
+            app,
+            peer,
+            bus: _bus,
+        },
+        page,
+    ) = with_a_page("one");
+    page.write("!");
+    assert!(matches!(
+        peer.hear(&app.session),
+        Said::Saved {
+            op: 0,
+            revision: 1,
+            ..
+        }
+    ));
+    let captured = page.captured.get();
+    peer.begin_save(17, LEASE);
+    let said = peer.hear(&app.session);
+    assert!(
+        matches!(&said, Said::Saved { op: 17, revision: 1, state, .. } if !state.is_empty()),
+        "not stored yet, so its bytes are sent again: {said:?}"
+    );
+    assert_eq!(page.captured.get(), captured);
+}
+
+#[test]
+fn what_is_typed_into_an_inert_copy_counts_when_it_is_adopted() {
+    let (
+        Scene {
+            app,
+            peer,
+            bus: _bus,
+        },
+        page,
+    ) = with_a_page("one");
+    peer.release(75, LEASE, 0, "stay");
+    assert!(matches!(
+        peer.hear(&app.session),
+        Said::Released { op: 75, .. }
+    ));
+    page.write(" and late keys");
+    assert_eq!((page.group.revision(), page.group.is_stored()), (0, true));
+    assert!(peer.hears_nothing_more(&app.session));
+    peer.ask("Adopt", &(76_u64, GROUP, COPY, LEASE + 1))
+        .unwrap();
+    let Said::Saved {
+        op: 0,
+        lease,
+        revision: 1,
+        state,
+        ..
+    } = peer.hear(&app.session)
+    else {
+        panic!("saved by itself")
+    };
+    assert_eq!(lease, LEASE + 1);
+    let text = restore::<Note>(&state).unwrap().value.text;
+    assert_eq!(text, "one and late keys");
+}
+
+#[test]
+fn a_document_that_cannot_say_its_state_is_told_and_lives_on() {
+    let (
+        Scene {
+            app,
+            peer,
+            bus: _bus,
+        },
+        page,
+    ) = with_a_page("one");
+    for (op, trouble, words) in [
+        (81, "unsayable", "no words for it"),
+        (82, "panic in capture", "panicked while saying its state"),
+    ] {
+        *page.text.borrow_mut() = trouble.to_owned();
+        page.group.changed();
+        peer.begin_save(op, LEASE);
+        let why = failed(&peer, &app, op);
+        assert!(why.contains(words), "{why}");
+        assert_eq!(page.group.standing(), Standing::Live);
+        assert!(!page.group.is_stored());
+    }
+    // Nothing was let go of, and the next change is saved as ever.
+    *page.text.borrow_mut() = "fine again".to_owned();
+    page.group.changed();
+    peer.begin_save(84, LEASE);
+    let Said::Saved { op: 84, state, .. } = peer.hear(&app.session) else {
+        panic!("saved")
+    };
+    assert_eq!(restore::<Note>(&state).unwrap().value.text, "fine again");
+    assert!(app.asked.borrow().is_empty());
+}
+
+#[test]
+fn a_trial_that_cannot_say_its_state_is_told_and_leaves_nothing_behind() {
+    let Scene {
+        app,
+        peer,
+        bus: _bus,
+    } = scene("wake");
+    peer.restore(85, 3, "wake", 1, &note("panic in capture"));
+    assert!(failed(&peer, &app, 85).contains("panicked"));
+    assert_eq!(*app.asked.borrow(), ["discard"]);
+    assert!(app.session.groups().is_empty());
+    peer.restore(86, 4, "wake", 1, &note("panic in restore"));
+    assert!(failed(&peer, &app, 86).contains("panicked while bringing"));
+    peer.restore(87, 5, "wake", 1, &note("well"));
+    assert!(matches!(
+        peer.hear(&app.session),
+        Said::Restored { op: 87, .. }
+    ));
+}
+
+#[test]
+fn what_the_former_session_did_not_store_is_handed_to_the_next() {
+    let (Scene { app, peer, bus }, page) = with_a_page("one");
+    page.write(" two");
+    assert!(matches!(
+        peer.hear(&app.session),
+        Said::Saved {
+            op: 0,
+            revision: 1,
+            ..
+        }
+    ));
+    peer.connection.close().unwrap();
+    pump(&app.session, || !app.session.is_connected());
+    let next = Peer::start(&bus, "launch");
+    assert!(matches!(next.hear(&app.session), Said::Register { .. }));
+    let said = next.hear(&app.session);
+    assert!(
+        matches!(&said, Said::Saved { op: 0, revision: 1, state, .. } if !state.is_empty()),
+        "{said:?}"
+    );
 }

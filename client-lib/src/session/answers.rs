@@ -3,18 +3,22 @@
 use std::time::{Duration, Instant};
 
 use super::bus::Wire;
-use super::messages::{Outcome, SaveJob, ToUi, TrialCheck};
+use super::document::guarded;
+use super::messages::{Outcome, SaveEnd, SaveJob, ToUi, TrialCheck};
 use super::payload;
 use super::requests::Request;
 use super::worker::Thread;
 
-/// The newest state that was handed over for a group, to be sent again when asked again.
+/// The newest state that was handed over for a copy, to be sent again when asked again.
 pub(super) struct Sent {
     op: u64,
+    group: String,
     lease: u64,
     revision: u64,
     title: String,
     digest: [u8; 32],
+    /// Of all that is handed over; none where that is not known.
+    whole: Option<[u8; 32]>,
     /// None once it is stored: then its number is enough.
     bytes: Option<Vec<u8>>,
 }
@@ -34,12 +38,19 @@ const RESTORED_KEPT: usize = 64;
 
 impl Thread {
     pub(super) fn save(&mut self, save: SaveJob) {
+        let (key, revision) = (save.key, save.revision);
+        let end = self.encode_and_send(save);
+        self.tell(ToUi::SaveFinished { key, revision, end });
+    }
+
+    fn encode_and_send(&mut self, save: SaveJob) -> SaveEnd {
         let SaveJob {
             key,
             op,
             group,
             lease,
             revision,
+            heard_of,
             title,
             captured,
             origin,
@@ -47,34 +58,45 @@ impl Thread {
             deadline,
         } = save;
         self.plead(op, &group, asked, deadline);
-        match captured.encode(origin.as_ref()) {
-            Ok(encoded) => {
-                drop(captured);
-                self.plead(op, &group, asked, deadline);
-                let sent = Sent {
-                    op,
-                    lease,
-                    revision,
-                    title,
-                    digest: encoded.digest,
-                    bytes: Some(encoded.bytes),
-                };
-                self.send_state(&group, sent);
-            }
-            Err(e) => {
-                tracing::error!("`{title}` cannot be saved: {e}");
+        let encoded = guarded("encoding its state", || {
+            captured.encode(origin.as_ref()).map_err(|e| e.to_string())
+        });
+        drop(captured);
+        let encoded = match encoded {
+            Ok(encoded) => encoded,
+            Err(why) => {
+                tracing::warn!("`{title}` cannot be saved: {why}");
                 if op != 0 {
-                    self.say(
-                        op,
-                        &Outcome::Failed {
-                            group,
-                            why: e.to_string(),
-                        },
-                    );
+                    self.say(op, &Outcome::Failed { group, why });
                 }
+                return SaveEnd::Failed;
             }
+        };
+        self.plead(op, &group, asked, deadline);
+        let whole = Some(*blake3::hash(&encoded.bytes).as_bytes());
+        if let Some(former) = self.saved.get(&key)
+            && !heard_of
+            && (former.whole, former.title.as_str()) == (whole, title.as_str())
+        {
+            let former = former.revision;
+            if op != 0 {
+                self.save_again(key, op, group, lease, former, title);
+            }
+            return SaveEnd::SameAs(former);
         }
-        self.tell(ToUi::SaveFinished { key });
+        self.send_state(
+            key,
+            Sent {
+                op,
+                group,
+                lease,
+                revision,
+                title,
+                digest: encoded.digest,
+                whole,
+                bytes: Some(encoded.bytes),
+            },
+        )
     }
 
     /// Asks for more time when half of it is gone.
@@ -84,7 +106,7 @@ impl Thread {
         }
     }
 
-    pub(super) fn send_state(&mut self, group: &str, sent: Sent) {
+    pub(super) fn send_state(&mut self, key: u64, sent: Sent) -> SaveEnd {
         match sent
             .bytes
             .as_deref()
@@ -94,7 +116,7 @@ impl Thread {
                 let wire: Wire = (inline, files.into_iter().map(Into::into).collect());
                 let body = (
                     sent.op,
-                    group,
+                    &sent.group,
                     sent.lease,
                     sent.revision,
                     &sent.title,
@@ -102,7 +124,8 @@ impl Thread {
                     wire,
                 );
                 self.inform("Saved", &body);
-                self.saved.insert(group.to_owned(), sent);
+                self.saved.insert(key, sent);
+                SaveEnd::Sent
             }
             Err(e) => {
                 tracing::warn!("`{}` cannot be handed over: {e}", sent.title);
@@ -110,28 +133,36 @@ impl Thread {
                     self.say(
                         sent.op,
                         &Outcome::Failed {
-                            group: group.to_owned(),
+                            group: sent.group,
                             why: e.to_string(),
                         },
                     );
                 }
+                SaveEnd::Failed
             }
         }
     }
 
     pub(super) fn note_stored(&mut self, request: &Request) {
         if let Request::Stored {
-            group, revision, ..
+            group,
+            lease,
+            revision,
         } = request
-            && let Some(sent) = self.saved.get_mut(group)
-            && sent.revision <= *revision
         {
-            sent.bytes = None;
+            let of_it = |sent: &&mut Sent| {
+                (&sent.group, sent.lease) == (group, *lease) && sent.revision <= *revision
+            };
+            self.saved
+                .values_mut()
+                .filter(of_it)
+                .for_each(|sent| sent.bytes = None);
         }
     }
 
     pub(super) fn check_trial(&mut self, check: TrialCheck) {
         let TrialCheck {
+            key,
             op,
             group,
             copy,
@@ -140,31 +171,27 @@ impl Thread {
             provenance,
             loss,
         } = check;
-        let digests = provenance
-            .digest()
-            .and_then(|was| Ok((was, captured.digest_after(&provenance)?)));
+        let digests = guarded("comparing its state", || {
+            let was = provenance.digest().map_err(|e| e.to_string())?;
+            let digest = captured.digest_after(&provenance);
+            Ok((was, digest.map_err(|e| e.to_string())?))
+        });
         let (was, digest) = match digests {
             Ok(digests) => digests,
-            Err(e) => {
-                return self.say(
-                    op,
-                    &Outcome::Failed {
-                        group,
-                        why: e.to_string(),
-                    },
-                );
-            }
+            Err(why) => return self.say(op, &Outcome::Failed { group, why }),
         };
         // Until it is saved again, the state that is stored is the one it came from.
         let sent = Sent {
             op: 0,
+            group: group.clone(),
             lease: 0,
             revision,
             title: String::new(),
             digest: was,
+            whole: None,
             bytes: None,
         };
-        self.saved.insert(group.clone(), sent);
+        self.saved.insert(key, sent);
         let loss = loss
             .iter()
             .map(|loss| (loss.path.clone(), loss.reason.to_string()))
@@ -184,25 +211,37 @@ impl Thread {
         }
     }
 
-    /// The session has that revision already: its number is enough.
-    pub(super) fn confirm_stored(
+    /// Tells a revision once more that was handed over before; where the session has stored it, its number is enough.
+    pub(super) fn save_again(
         &mut self,
+        key: u64,
         op: u64,
         group: String,
         lease: u64,
         revision: u64,
         title: String,
     ) {
-        let digest = self.saved.get(&group).map_or([0; 32], |sent| sent.digest);
+        let Some(known) = self
+            .saved
+            .get(&key)
+            .filter(|sent| sent.revision == revision)
+        else {
+            // It was on its way here when it turned out that it cannot be encoded, which the log and the session know.
+            if op != 0 {
+                let why = "the state cannot be encoded; nothing was saved".to_owned();
+                self.say(op, &Outcome::Failed { group, why });
+            }
+            return;
+        };
         let sent = Sent {
             op,
+            group,
             lease,
-            revision,
             title,
-            digest,
-            bytes: None,
+            bytes: known.bytes.clone(),
+            ..*known
         };
-        self.send_state(&group, sent);
+        self.send_state(key, sent);
     }
 
     fn say_restored(&self, answer: &RestoredAnswer) {
@@ -237,17 +276,14 @@ impl Thread {
         }
     }
 
-    pub(super) fn say_again(&mut self, op: u64, group: &str) {
+    pub(super) fn say_again(&mut self, op: u64) {
         if let Some(answer) = self.restored.iter().find(|answer| answer.op == op) {
             return self.say_restored(answer);
         }
-        if let Some(sent) = self.saved.get(group).filter(|sent| sent.op == op) {
-            let sent = Sent {
-                title: sent.title.clone(),
-                bytes: sent.bytes.clone(),
-                ..*sent
-            };
-            self.send_state(group, sent);
+        if let Some((&key, sent)) = self.saved.iter().find(|(_, sent)| sent.op == op) {
+            let (group, title) = (sent.group.clone(), sent.title.clone());
+            let (lease, revision) = (sent.lease, sent.revision);
+            self.save_again(key, op, group, lease, revision, title);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What an author writes for one kind of document, and the same without its type for the inside.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use overwinter_proto::Reason;
 
@@ -24,6 +26,15 @@ pub trait Document: 'static {
     /// Also called on a trial copy right after it was built, to compare with what it was built from: what cannot be read back from
     /// widgets yet (a scroll position before the first layout) is to be given as it was restored.
     fn capture(&self) -> Self::State;
+
+    /// [`capture`](Self::capture) for a document that may fail to say its state. The session hears the words of the error, or of
+    /// a panic; the document stays as it is and is asked again after its next change.
+    ///
+    /// # Errors
+    /// Whatever keeps the state from being taken, in words for the user.
+    fn try_capture(&self) -> Result<Self::State, String> {
+        Ok(self.capture())
+    }
 
     /// The trial or retired copy is the group from now on: effects on files and network are allowed.
     fn adopt(&self);
@@ -52,11 +63,28 @@ pub struct Arrival<S> {
 /// A [`Document`] whatever its state's type.
 pub(super) trait AnyDocument {
     fn title(&self) -> String;
-    fn capture(&self) -> Box<dyn Captured>;
+    fn capture(&self) -> Result<Box<dyn Captured>, String>;
     fn adopt(&self);
     fn retire(&self);
     fn discard(&self);
     fn disowned(&self);
+    /// Nothing is asked of it any more: what it holds on to may go.
+    fn forget(&self) {}
+}
+
+/// Runs code of the author's; a panic in it becomes an error. (A program built with `panic = "abort"` ends as it asked to.)
+pub(super) fn guarded<R>(
+    doing: &str,
+    work: impl FnOnce() -> Result<R, String>,
+) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<&str>().copied();
+        let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Err(format!(
+            "the application panicked while {doing}: {}",
+            words.unwrap_or("without a word")
+        ))
+    })
 }
 
 struct Erased<S>(Rc<dyn Document<State = S>>);
@@ -71,8 +99,8 @@ impl<S: State + Send + 'static> AnyDocument for Erased<S> {
     fn title(&self) -> String {
         self.0.title()
     }
-    fn capture(&self) -> Box<dyn Captured> {
-        Box::new(CapturedState(self.0.capture()))
+    fn capture(&self) -> Result<Box<dyn Captured>, String> {
+        Ok(Box::new(CapturedState(self.0.try_capture()?)))
     }
     fn adopt(&self) {
         self.0.adopt();
@@ -107,18 +135,20 @@ impl<S: State + Send> Captured for CapturedState<S> {
 
 /// State on its way from the worker.
 pub(super) struct Decoded {
-    state: Box<dyn Any + Send>,
+    pub state: Box<dyn Any + Send>,
     pub loss: LossReport,
     pub origin: Option<Origin>,
     pub provenance: Provenance,
 }
 
 /// How the worker reads one type of state.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Decoder {
-    pub type_id: &'static str,
-    pub decode: fn(&[u8]) -> Result<Decoded, StateError>,
+    pub type_id: Arc<str>,
+    pub decode: Arc<Decode>,
 }
+
+type Decode = dyn Fn(&[u8]) -> Result<Decoded, StateError> + Send + Sync;
 
 fn decode<S: State + Send + 'static>(bytes: &[u8]) -> Result<Decoded, StateError> {
     let restored = restore::<S>(bytes)?;
@@ -143,31 +173,39 @@ impl Kind {
     pub fn new<S: State + Send + 'static>(
         restore: impl Fn(&Group, Arrival<S>) -> Result<Rc<dyn Document<State = S>>, String> + 'static,
     ) -> Self {
-        let build = move |group: &Group, state: Box<dyn Any + Send>, loss, reason| match state
-            .downcast::<S>()
-        {
-            Ok(state) => restore(
-                group,
-                Arrival {
-                    state: *state,
-                    loss,
-                    reason,
-                },
-            )
-            .map(erase),
-            Err(_) => Err("the state was decoded as another type".to_owned()),
+        let decoder = Decoder {
+            type_id: S::TYPE_ID.into(),
+            decode: Arc::new(decode::<S>),
+        };
+        Kind::with(decoder, move |group, arrival| {
+            restore(group, arrival).map(erase)
+        })
+    }
+
+    /// A kind whose states `decoder` reads as an `S`.
+    pub fn with<S: 'static>(
+        decoder: Decoder,
+        restore: impl Fn(&Group, Arrival<S>) -> Result<Rc<dyn AnyDocument>, String> + 'static,
+    ) -> Self {
+        let build = move |group: &Group, state: Box<dyn Any + Send>, loss, reason| {
+            let state = state
+                .downcast::<S>()
+                .map_err(|_| "the state was decoded as another type".to_owned())?;
+            let arrival = Arrival {
+                state: *state,
+                loss,
+                reason,
+            };
+            restore(group, arrival)
         };
         Kind {
-            decoder: Decoder {
-                type_id: S::TYPE_ID,
-                decode: decode::<S>,
-            },
+            decoder,
             build: Box::new(build),
         }
     }
 
     pub fn decoder(&self) -> Decoder {
-        self.decoder
+        self.decoder.clone()
     }
 
     pub fn build(
@@ -176,6 +214,8 @@ impl Kind {
         decoded: Decoded,
         reason: Reason,
     ) -> Result<Rc<dyn AnyDocument>, String> {
-        (self.build)(group, decoded.state, decoded.loss, reason)
+        guarded("bringing a document back", || {
+            (self.build)(group, decoded.state, decoded.loss, reason)
+        })
     }
 }

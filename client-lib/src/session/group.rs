@@ -1,21 +1,17 @@
 //! One copy of a group in this process.
 
+mod saving;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
 use super::document::AnyDocument;
-use super::messages::{Job, Opened, SaveJob};
+use super::messages::{Job, Opened};
 use super::{Inner, UI_WAIT};
 use crate::document::Origin;
-
-/// A change is saved when the user has paused this long: short enough that sleep finds nothing left to do, long enough
-/// that a typist's burst is one save.
-const QUIET: Duration = Duration::from_millis(300);
-/// A change waits no longer than this, so that with encoding and storing a crash loses at most a second.
-const AT_MOST: Duration = Duration::from_millis(700);
+use saving::Saving;
 
 /// Where a copy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +47,10 @@ struct Copy {
     standing: Cell<Standing>,
     attached: RefCell<Option<Attached>>,
     ever_attached: Cell<bool>,
-    revision: Cell<u64>,
-    stored: Cell<Option<u64>>,
+    saving: Saving,
     cookies: RefCell<Vec<String>>,
     document: RefCell<Option<Rc<dyn AnyDocument>>>,
     origin: RefCell<Option<Origin>>,
-    pending: Cell<Option<Pending>>,
-    saving: Cell<bool>,
-}
-
-/// An autosave that is due.
-#[derive(Clone, Copy)]
-struct Pending {
-    first: Instant,
-    last: Instant,
 }
 
 impl Group {
@@ -75,33 +61,11 @@ impl Group {
             standing: Cell::new(standing),
             attached: RefCell::default(),
             ever_attached: Cell::new(false),
-            revision: Cell::new(0),
-            stored: Cell::new(None),
+            saving: Saving::default(),
             cookies: RefCell::default(),
             document: RefCell::default(),
             origin: RefCell::default(),
-            pending: Cell::new(None),
-            saving: Cell::new(false),
         }))
-    }
-
-    /// Something changed that the user would miss. Bumps the revision and has it saved within a second. Cheap enough for every
-    /// keystroke. While the copy is on trial or retired nothing happens: what it shows is not its own yet, or no more.
-    pub fn changed(&self) {
-        if matches!(self.standing(), Standing::Live | Standing::Alone) {
-            self.0.revision.set(self.0.revision.get() + 1);
-            self.autosave();
-        }
-    }
-
-    /// How many changes the group has seen.
-    pub fn revision(&self) -> u64 {
-        self.0.revision.get()
-    }
-
-    /// Whether the newest change survives a power cut.
-    pub fn is_stored(&self) -> bool {
-        self.0.stored.get() == Some(self.0.revision.get())
     }
 
     /// Where this copy stands.
@@ -189,7 +153,7 @@ impl Group {
     pub(super) fn set_standing(&self, standing: Standing) {
         self.0.standing.set(standing);
         if standing != Standing::Live {
-            self.0.pending.set(None);
+            self.0.saving.cancel();
             if let Some(attached) = self.0.attached.borrow_mut().as_mut() {
                 attached.lease = None;
             }
@@ -216,8 +180,7 @@ impl Group {
         origin: Option<Origin>,
     ) {
         self.0.ever_attached.set(true);
-        self.0.revision.set(revision);
-        self.0.stored.set(Some(revision));
+        self.0.saving.start_at(revision);
         self.0.cookies.borrow_mut().push(cookie);
         *self.0.origin.borrow_mut() = origin;
         *self.0.attached.borrow_mut() = Some(Attached {
@@ -235,6 +198,7 @@ impl Group {
         if let Some(document) = self.document() {
             document.adopt();
         }
+        self.count_what_was_typed();
     }
 
     pub(super) fn retire(&self) {
@@ -242,6 +206,8 @@ impl Group {
         if let Some(document) = self.document() {
             document.retire();
         }
+        // Hiding windows is no change; what is typed from here on is.
+        self.is_built();
     }
 
     /// Gone first, told second: a window that goes down may well report that it was closed, and that is not the user's wish.
@@ -270,97 +236,15 @@ impl Group {
 
     pub(super) fn forget_document(&self) {
         let document = self.0.document.borrow_mut().take();
-        drop(document);
+        if let Some(document) = document {
+            document.forget();
+        }
     }
 
     pub(super) fn title(&self) -> String {
         self.document()
             .map(|document| document.title())
             .unwrap_or_default()
-    }
-
-    pub(super) fn stored(&self, revision: u64) {
-        self.0.stored.set(self.0.stored.get().max(Some(revision)));
-    }
-
-    pub(super) fn save_finished(&self) {
-        self.0.saving.set(false);
-    }
-
-    /// Takes the state and hands it to the worker. Only a live copy is asked.
-    pub(super) fn save(&self, op: u64, deadline: Option<Duration>) {
-        let (Some(session), Some(document)) = (self.0.session.upgrade(), self.document()) else {
-            return;
-        };
-        let Some(Attached {
-            group,
-            lease: Some(lease),
-            ..
-        }) = self.attached()
-        else {
-            return;
-        };
-        self.0.pending.set(None);
-        self.0.saving.set(true);
-        session.worker.send(Job::Save(SaveJob {
-            key: self.key(),
-            op,
-            group,
-            lease,
-            revision: self.revision(),
-            title: document.title(),
-            captured: document.capture(),
-            origin: self.0.origin.borrow().clone(),
-            asked: Instant::now(),
-            deadline,
-        }));
-    }
-
-    /// Has the newest revision saved soon.
-    pub(super) fn autosave(&self) {
-        if self.standing() != Standing::Live {
-            return;
-        }
-        let now = Instant::now();
-        match self.0.pending.get() {
-            Some(pending) => self.0.pending.set(Some(Pending {
-                last: now,
-                ..pending
-            })),
-            None => {
-                self.0.pending.set(Some(Pending {
-                    first: now,
-                    last: now,
-                }));
-                self.wait(QUIET);
-            }
-        }
-    }
-
-    fn wait(&self, after: Duration) {
-        if let Some(session) = self.0.session.upgrade() {
-            session.worker.send(Job::Timer {
-                key: self.key(),
-                at: Instant::now() + after,
-            });
-        }
-    }
-
-    /// The timer has run out: save, unless the user goes on typing and may.
-    pub(super) fn autosave_due(&self) {
-        let Some(pending) = self.0.pending.get() else {
-            return;
-        };
-        let now = Instant::now();
-        let wanted = (pending.last + QUIET).min(pending.first + AT_MOST);
-        if now < wanted {
-            self.wait(wanted - now);
-        } else if self.0.saving.get() {
-            // The worker is still at the former one: a second would only queue behind it.
-            self.wait(QUIET);
-        } else {
-            self.save(0, None);
-        }
     }
 }
 

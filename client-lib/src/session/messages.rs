@@ -30,8 +30,9 @@ pub(super) enum Job {
         reply: Sender<Option<String>>,
     },
     Save(SaveJob),
-    /// The newest revision is stored already.
-    ConfirmStored {
+    /// The newest revision was handed over already.
+    SaveAgain {
+        key: u64,
         op: u64,
         group: String,
         lease: u64,
@@ -47,11 +48,14 @@ pub(super) enum Job {
     /// What was answered to `op` before, once more.
     SayAgain {
         op: u64,
-        group: String,
     },
     Closed {
         group: String,
         lease: u64,
+    },
+    /// A copy is no more.
+    Forget {
+        key: u64,
     },
     Timer {
         key: u64,
@@ -70,6 +74,8 @@ pub(super) struct SaveJob {
     pub group: String,
     pub lease: u64,
     pub revision: u64,
+    /// The session has heard of this revision, so that it has to be told even if nothing in it is new.
+    pub heard_of: bool,
     pub title: String,
     pub captured: Box<dyn Captured>,
     pub origin: Option<Origin>,
@@ -77,8 +83,19 @@ pub(super) struct SaveJob {
     pub deadline: Option<Duration>,
 }
 
+/// What became of a [`SaveJob`].
+pub(super) enum SaveEnd {
+    /// The session has it, or will.
+    Sent,
+    /// It is, byte for byte, what was handed over as this revision.
+    SameAs(u64),
+    /// It could not be encoded or handed over.
+    Failed,
+}
+
 /// A trial copy that was built, to be compared with what it was built from.
 pub(super) struct TrialCheck {
+    pub key: u64,
     pub op: u64,
     pub group: String,
     pub copy: u64,
@@ -137,6 +154,8 @@ pub(super) enum ToUi {
     },
     SaveFinished {
         key: u64,
+        revision: u64,
+        end: SaveEnd,
     },
     Timer {
         key: u64,

@@ -17,6 +17,7 @@ mod document;
 mod group;
 mod messages;
 mod payload;
+mod raw;
 mod requests;
 mod wake;
 mod worker;
@@ -33,8 +34,9 @@ use overwinter_proto::Reason;
 
 pub use document::{Arrival, Document};
 pub use group::{Group, Standing};
+pub use raw::RawDocument;
 
-use document::{Kind, erase};
+use document::{AnyDocument, Kind, erase};
 use group::Attached;
 use messages::{Job, Opened, Registered, ToUi};
 use requests::Answered;
@@ -130,6 +132,10 @@ impl Session {
         title: &str,
         build: impl FnOnce(&Group) -> Rc<dyn Document<State = S>>,
     ) -> Group {
+        self.open_any(title, |group| erase(build(group)))
+    }
+
+    fn open_any(&self, title: &str, build: impl FnOnce(&Group) -> Rc<dyn AnyDocument>) -> Group {
         let group = self.0.new_group(Standing::Alone);
         if self.0.connected.get() {
             let (reply, answer) = mpsc::channel();
@@ -142,7 +148,7 @@ impl Session {
                 group.attach(opened);
             }
         }
-        group.set_document(erase(build(&group)));
+        group.set_document(build(&group));
         group.autosave();
         group
     }
@@ -190,7 +196,9 @@ impl fmt::Debug for Session {
 
 impl Builder {
     /// How documents of one type come back: `restore` builds an inert trial copy, its windows included, and returns it. The
-    /// copy has no effect on files or network until [`Document::adopt`]. An error is told to the user, nothing is lost.
+    /// copy has no effect on files or network until [`Document::adopt`].
+    ///
+    /// An error, or a panic, in `restore` is told to the user and leaves nothing behind.
     pub fn documents<S: State + Send + 'static>(
         mut self,
         restore: impl Fn(&Group, Arrival<S>) -> Result<Rc<dyn Document<State = S>>, String> + 'static,
@@ -286,6 +294,7 @@ impl Inner {
             .retain(|other| other.key() != group.key());
         group.set_standing(Standing::Gone);
         group.forget_document();
+        self.worker.send(Job::Forget { key: group.key() });
     }
 
     pub(super) fn answer(&self, op: u64, answer: Answered) {
@@ -318,6 +327,8 @@ impl Inner {
                     );
                     group.disown();
                 }
+                // What the former session did not store is to be stored by this one.
+                (Standing::Live, _) if !group.is_stored() => group.autosave(),
                 (Standing::Alone, None) if group.was_never_attached() => {
                     self.worker.send(Job::Open {
                         key: group.key(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use overwinter_proto::Reason;
 
 use super::Inner;
-use super::document::Decoded;
+use super::document::{Decoded, guarded};
 use super::group::{Attached, Group, Standing};
 use super::messages::{Job, Outcome, ToUi, TrialCheck};
 
@@ -79,9 +79,9 @@ impl Inner {
             ToUi::Lost => self.session_lost(),
             ToUi::Appeared => self.worker.send(Job::Register { held: self.held() }),
             ToUi::Opened { key, opened } => self.opened(key, opened),
-            ToUi::SaveFinished { key } => {
+            ToUi::SaveFinished { key, revision, end } => {
                 if let Some(group) = self.by_key(key) {
-                    group.save_finished();
+                    group.save_finished(revision, end);
                 }
             }
             ToUi::Timer { key } => {
@@ -101,7 +101,7 @@ impl Inner {
                 group: id,
                 lease: Some(lease),
                 ..
-            }) => Some((id, lease, group.revision())),
+            }) => Some((id, lease, group.tell_revision())),
             _ => None,
         };
         self.groups.borrow().iter().filter_map(held).collect()
@@ -127,7 +127,7 @@ impl Inner {
     }
 
     /// Answers a request that came before as before. False: it is new.
-    fn answer_again(&self, op: u64, group: &str) -> bool {
+    fn answer_again(&self, op: u64) -> bool {
         let known = self
             .answered
             .borrow()
@@ -136,10 +136,7 @@ impl Inner {
             .map(|(_, a)| a.clone());
         match known {
             None => return false,
-            Some(Answered::ByWorker) => self.worker.send(Job::SayAgain {
-                op,
-                group: group.to_owned(),
-            }),
+            Some(Answered::ByWorker) => self.worker.send(Job::SayAgain { op }),
             Some(Answered::With(outcome)) => self.worker.send(Job::Say {
                 op,
                 outcome,
@@ -186,7 +183,7 @@ impl Inner {
     }
 
     fn begin_save(&self, op: u64, group: &str, lease: u64, deadline: Duration) {
-        if self.answer_again(op, group) {
+        if self.answer_again(op) {
             return;
         }
         let Some(copy) = self.find(|copy| copy.holds(group, lease)) else {
@@ -197,18 +194,7 @@ impl Inner {
             );
         };
         self.answer(op, Answered::ByWorker);
-        if copy.is_stored() {
-            let (revision, title) = (copy.revision(), copy.title());
-            self.worker.send(Job::ConfirmStored {
-                op,
-                group: group.to_owned(),
-                lease,
-                revision,
-                title,
-            });
-        } else {
-            copy.save(op, Some(deadline));
-        }
+        copy.save(op, Some(deadline));
     }
 
     fn build_trial(self: &Rc<Self>, trial: Trial) {
@@ -222,7 +208,7 @@ impl Inner {
             kind,
             decoded,
         } = trial;
-        if self.answer_again(op, &id) {
+        if self.answer_again(op) {
             return;
         }
         let Some(kind) = self.kinds.get(kind) else {
@@ -234,9 +220,19 @@ impl Inner {
         match kind.build(&group, decoded, reason) {
             Ok(document) => {
                 group.set_document(document.clone());
+                // Filling widgets is no change of the user's.
+                group.is_built();
+                let captured = match guarded("saying its state", || document.capture()) {
+                    Ok(captured) => captured,
+                    Err(why) => {
+                        group.discard();
+                        self.drop_group(&group);
+                        return self.fail(op, &id, why);
+                    }
+                };
                 self.answer(op, Answered::ByWorker);
-                let captured = document.capture();
                 let check = TrialCheck {
+                    key: group.key(),
                     op,
                     group: id,
                     copy,
@@ -255,7 +251,7 @@ impl Inner {
     }
 
     fn adopt(&self, op: u64, group: &str, copy: u64, lease: u64) {
-        if self.answer_again(op, group) {
+        if self.answer_again(op) {
             return;
         }
         let waits = |g: &Group| {
@@ -281,7 +277,7 @@ impl Inner {
     }
 
     fn discard(&self, op: u64, group: &str, copy: u64) {
-        if self.answer_again(op, group) {
+        if self.answer_again(op) {
             return;
         }
         self.answer(op, Answered::Silently);
@@ -298,7 +294,7 @@ impl Inner {
     }
 
     fn release(&self, op: u64, group: &str, lease: u64, revision: u64, quit: bool) {
-        if self.answer_again(op, group) {
+        if self.answer_again(op) {
             return;
         }
         let Some(copy) = self.find(|copy| copy.holds(group, lease)) else {
@@ -315,7 +311,7 @@ impl Inner {
                 Outcome::Changed {
                     group: id,
                     lease,
-                    revision: copy.revision(),
+                    revision: copy.tell_revision(),
                 },
             );
         }
@@ -350,7 +346,7 @@ impl Inner {
     }
 
     fn take_or_yield_names(&self, op: u64, hold: bool) {
-        if self.answer_again(op, "") {
+        if self.answer_again(op) {
             return;
         }
         if let Err(why) = self.hold_names(hold) {

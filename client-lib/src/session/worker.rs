@@ -9,7 +9,7 @@ use overwinter_proto::Reason;
 use super::AppInfo;
 use super::answers::{RestoredAnswer, Sent};
 use super::bus::{Bus, CallError};
-use super::document::Decoder;
+use super::document::{Decoder, guarded};
 use super::messages::{Incoming, Job, Opened, Outcome, Registered, ToUi};
 use super::payload;
 use super::requests::Trial;
@@ -96,7 +96,8 @@ pub(super) struct Thread {
     to_ui: Sender<ToUi>,
     wake: WakeHandle,
     timers: BTreeSet<(Instant, u64)>,
-    pub(super) saved: HashMap<String, Sent>,
+    /// By the copy's key.
+    pub(super) saved: HashMap<u64, Sent>,
     pub(super) restored: VecDeque<RestoredAnswer>,
     retries: u32,
     retry_at: Option<Instant>,
@@ -181,7 +182,7 @@ impl Thread {
             };
             match job {
                 Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(job) => self.work(job),
+                Ok(job) => self.work_or_tell(job),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.ring_timers();
@@ -197,6 +198,18 @@ impl Thread {
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
             self.tell(ToUi::Appeared);
+        }
+    }
+
+    /// What the author's own code does in here is guarded where it is called. Anything else that panics is a bug of ours, and no
+    /// reason to leave the app without the rest: the job is lost, the next ones are not.
+    fn work_or_tell(&mut self, job: Job) {
+        let work = || {
+            self.work(job);
+            Ok(())
+        };
+        if let Err(why) = guarded("talking to the session", work) {
+            tracing::error!("{why}; what was asked last was not done");
         }
     }
 
@@ -221,15 +234,14 @@ impl Thread {
                 let _ = reply.send(cookie.ok());
             }
             Job::Save(save) => self.save(save),
-            Job::ConfirmStored {
+            Job::SaveAgain {
+                key,
                 op,
                 group,
                 lease,
                 revision,
                 title,
-            } => {
-                self.confirm_stored(op, group, lease, revision, title);
-            }
+            } => self.save_again(key, op, group, lease, revision, title),
             Job::CheckTrial(check) => self.check_trial(check),
             Job::Say {
                 op,
@@ -241,10 +253,12 @@ impl Thread {
                     self.tell(ToUi::Quit);
                 }
             }
-            Job::SayAgain { op, group } => self.say_again(op, &group),
+            Job::SayAgain { op } => self.say_again(op),
             Job::Closed { group, lease } => {
                 self.inform("Closed", &(group.as_str(), lease));
-                self.saved.remove(&group);
+            }
+            Job::Forget { key } => {
+                self.saved.remove(&key);
             }
             Job::Timer { key, at } => {
                 self.timers.insert((at, key));
@@ -340,7 +354,7 @@ impl Thread {
             [_] => 0,
             several => {
                 let id = type_of(bytes).map_err(|e| e.to_string())?;
-                let found = several.iter().position(|decoder| decoder.type_id == id);
+                let found = several.iter().position(|decoder| *decoder.type_id == *id);
                 found.ok_or_else(|| format!("this program keeps no `{id}`"))?
             }
         };
@@ -348,8 +362,9 @@ impl Thread {
             .decoders
             .get(kind)
             .ok_or("this program keeps no state")?;
-        (decoder.decode)(bytes)
-            .map(|decoded| (kind, decoded))
-            .map_err(|e| e.to_string())
+        let decoded = guarded("reading a state", || {
+            (decoder.decode)(bytes).map_err(|e| e.to_string())
+        });
+        decoded.map(|decoded| (kind, decoded))
     }
 }

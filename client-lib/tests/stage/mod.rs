@@ -368,8 +368,18 @@ pub struct Note {
 pub struct Page {
     pub group: Group,
     pub text: RefCell<String>,
+    /// How often its state was taken.
+    pub captured: Cell<u32>,
     /// What the library asked of it.
     pub asked: Rc<RefCell<Vec<&'static str>>>,
+}
+
+impl Page {
+    /// The user types.
+    pub fn write(&self, text: &str) {
+        self.text.borrow_mut().push_str(text);
+        self.group.changed();
+    }
 }
 
 impl Document for Page {
@@ -378,9 +388,18 @@ impl Document for Page {
         "A note".to_owned()
     }
     fn capture(&self) -> Note {
+        self.captured.set(self.captured.get() + 1);
+        let text = self.text.borrow().clone();
+        assert!(text != "panic in capture", "as the test wants it");
         Note {
-            text: self.text.borrow().clone(),
+            text,
             rest: Rest::default(),
+        }
+    }
+    fn try_capture(&self) -> Result<Note, String> {
+        match self.text.borrow().as_str() {
+            "unsayable" => Err("there are no words for it".to_owned()),
+            _ => Ok(self.capture()),
         }
     }
     fn adopt(&self) {
@@ -422,11 +441,16 @@ impl App {
                 if arrival.state.text == "poison" {
                     return Err("this text cannot be shown".to_owned());
                 }
+                assert!(
+                    arrival.state.text != "panic in restore",
+                    "as the test wants it"
+                );
                 // A program that has lost something on the way to its widgets.
                 let text = arrival.state.text.replace("shouted", "whispered");
                 let page = Page {
                     group: group.clone(),
                     text: text.into(),
+                    captured: Cell::default(),
                     asked: told.clone(),
                 };
                 let page = Rc::new(page);
@@ -454,6 +478,7 @@ impl App {
             let new = Rc::new(Page {
                 group: group.clone(),
                 text: RefCell::new(text.to_owned()),
+                captured: Cell::default(),
                 asked: self.asked.clone(),
             });
             page = Some(new.clone());
