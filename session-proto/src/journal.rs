@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, Lease, Revision, TxId};
+use crate::{Build, Generation, Lease, Revision, TxId};
 
 /// BLAKE3 over the whole closure of a group that moves: manifest, chunks, newest generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub enum JournalRecord {
     },
     /// Whoever lacks this lease is refused from now on.
     Lease(Lease),
+    /// The next `Lease` of this journal goes to an instance of other code: what the group ran in before, which is where an undo
+    /// leads; `None` when it goes that way back. Without a `Lease` after it, it has not happened.
+    CameFrom(Option<Build>),
     /// A snapshot is complete. Written by the store itself, last in its order of fsyncs.
     Stored {
         /// Its number.

@@ -33,6 +33,10 @@ impl Session {
         };
         g.lease = g.lease.next_holder();
         let lease = g.lease;
+        // Before the lease, in the same journal: whoever finds the lease finds this.
+        if let Some(from) = why.undo_leads_to() {
+            self.record(group, JournalRecord::CameFrom(from));
+        }
         let store = self.record(group, JournalRecord::Lease(lease));
         let succession = Succession {
             instance,
@@ -85,15 +89,11 @@ impl Session {
             why,
             ..
         } = succession;
+        if let Some(from) = why.undo_leads_to() {
+            g.came_from = from;
+        }
         let keep = match &why {
-            Why::Migrated {
-                retired,
-                from,
-                reason,
-            } => {
-                g.came_from = from.clone().filter(|_| *reason != Reason::Rollback);
-                *retired
-            }
+            Why::Migrated { retired, .. } => *retired,
             Why::Woken | Why::Returned { .. } => None,
         };
         g.others.remove(&copy);

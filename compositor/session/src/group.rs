@@ -282,6 +282,18 @@ pub(crate) enum Why {
     Returned { failure: String },
 }
 
+impl Why {
+    /// What an undo leads to from here on, where this changes it: going back leads nowhere further.
+    pub(crate) fn undo_leads_to(&self) -> Option<Option<Build>> {
+        match self {
+            Why::Migrated { reason, from, .. } => {
+                Some(from.clone().filter(|_| *reason != Reason::Rollback))
+            }
+            Why::Woken | Why::Returned { .. } => None,
+        }
+    }
+}
+
 /// How a group sleeps.
 #[derive(Clone, Debug)]
 pub(crate) enum Rest {

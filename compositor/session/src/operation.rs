@@ -138,6 +138,8 @@ impl Session {
         let mut parts = Vec::new();
         if let Some(target) = self.undo_target(&app) {
             parts = self.stale_groups(&app, &target.id);
+            let asleep = |g: &&Group| g.app == app && matches!(g.home, Home::Asleep(_));
+            parts.extend(self.groups.values().filter(asleep).map(|g| g.id));
             if let Some(known) = self.apps.get_mut(&app) {
                 known.wish = Some(Wish::Undo);
             }
@@ -306,6 +308,10 @@ impl Session {
             Goal::Update | Goal::Undo => {
                 let app = self.apps.get(&g.app);
                 let wished = app.is_some_and(|a| a.wish.is_some() || a.update.is_some());
+                if !wished && goal == Goal::Undo && matches!(g.home, Home::Asleep(_)) {
+                    let text = "It is asleep and wakes in the version that was gone back to.";
+                    return Some(Part::ended(Outcome::Done, text));
+                }
                 let text = "It needs no change of version.";
                 (!wished).then(|| Part::ended(Outcome::Skipped, text))
             }

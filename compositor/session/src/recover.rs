@@ -26,6 +26,9 @@ struct Past {
     quarantined: bool,
     closed: bool,
     opened: bool,
+    came_from: Option<Build>,
+    /// Said, and true with the next lease.
+    will_come_from: Option<Option<Build>>,
     /// It is this host's, unless `gone`.
     owned: bool,
     /// PREPARING without an end.
@@ -75,7 +78,11 @@ impl Past {
             JournalRecord::Lease(lease) => {
                 self.owned = true;
                 self.lease = self.lease.max(*lease);
+                if let Some(from) = self.will_come_from.take() {
+                    self.came_from = from;
+                }
             }
+            JournalRecord::CameFrom(from) => self.will_come_from = Some(from.clone()),
             JournalRecord::Stored {
                 generation,
                 revision,
@@ -149,6 +156,8 @@ impl Past {
         let staged = self.staged.take().filter(|s| s.tx == tx);
         self.owned = true;
         self.gone = None;
+        // What it ran in elsewhere is not here.
+        self.came_from = None;
         self.quarantined = false;
         self.closed = false;
         self.lease = self.lease.max(Lease(u64::from(epoch) << 32));
@@ -290,6 +299,7 @@ impl Session {
             None => Home::Asleep(Rest::Still),
         };
         let mut group = Group::new(id, past.app, history.title, past.lease, home);
+        group.came_from = past.came_from;
         let newest = past.snapshots.keys().next_back().copied();
         // The journal names generations that were deleted long ago: what `retain` keeps is what there is.
         let kept: BTreeSet<Generation> = past

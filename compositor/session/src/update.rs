@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::effect::{Effect, Outcome, ToApp};
-use crate::group::{Group, OtherKind};
+use crate::group::{Group, Home, OtherKind};
 use crate::ids::*;
 use crate::instance::Stage;
 use crate::operation::{Goal, Part};
@@ -226,11 +226,13 @@ impl Session {
         }
     }
 
-    /// Where an undo leads: the build that the app's live groups came from.
+    /// Where an undo leads: the build that the app's live groups came from, or the sleeping ones where none is live.
     pub(crate) fn undo_target(&self, app: &str) -> Option<Build> {
-        let groups = self.groups.values();
-        let mut live = groups.filter(|g| g.app == app && g.holder().is_some());
+        let of_app = || self.groups.values().filter(|g| g.app == app);
+        let mut live = of_app().filter(|g| g.holder().is_some());
+        let mut asleep = of_app().filter(|g| matches!(g.home, Home::Asleep(_)));
         live.find_map(|g| g.came_from.clone())
+            .or_else(|| asleep.find_map(|g| g.came_from.clone()))
     }
 
     /// An app says whether it owns its names.
@@ -363,7 +365,7 @@ impl Session {
         let there = state
             .and_then(Group::holder)
             .is_some_and(|h| h.instance == to);
-        let in_between = state.is_some_and(|g| matches!(g.home, crate::group::Home::Leasing(_)));
+        let in_between = state.is_some_and(|g| matches!(g.home, Home::Leasing(_)));
         if (live && !working) || in_between {
             return false;
         }

@@ -495,6 +495,58 @@ fn undo_starts_the_kept_executable_when_the_old_process_has_gone() {
 }
 
 #[test]
+fn undo_is_there_after_a_restart_of_the_session() {
+    let (mut world, _, groups) = desk(2);
+    install(&mut world, "2.0");
+    world.run();
+    world.crash(0, true);
+    world.restart(0);
+    world.run();
+    wake(&mut world, vec![groups[0]]);
+    world.run();
+    assert_eq!(version(&world, groups[0]), "2.0");
+    world.edit(0, groups[0]);
+    let typed = content(&world, 0, groups[0]);
+    let operation = undo(&mut world);
+    world.run();
+    for group in &groups {
+        assert_eq!(world.outcome(operation, *group), Some(Outcome::Done));
+    }
+    assert_eq!(version(&world, groups[0]), "1.0");
+    assert_eq!(content(&world, 0, groups[0]), typed);
+    // The one that slept meanwhile follows when it wakes.
+    wake(&mut world, vec![]);
+    world.run();
+    assert_eq!(version(&world, groups[1]), "1.0");
+    world.heal_and_check();
+}
+
+#[test]
+fn undo_of_an_app_that_sleeps_as_a_whole_wakes_it_in_the_former_version() {
+    let (mut world, _, groups) = desk(1);
+    install(&mut world, "2.0");
+    world.run();
+    hibernate(&mut world, vec![]);
+    world.run();
+    world.crash(0, false);
+    world.restart(0);
+    world.run();
+    let operation = undo(&mut world);
+    world.run();
+    assert_eq!(world.outcome(operation, groups[0]), Some(Outcome::Done));
+    assert_eq!(world.state(0, groups[0]), "asleep");
+    wake(&mut world, vec![]);
+    world.run();
+    assert_eq!(version(&world, groups[0]), "1.0");
+    // There is nothing further to go back to.
+    let again = undo(&mut world);
+    world.run();
+    assert_eq!(version(&world, groups[0]), "1.0");
+    assert_ne!(world.outcome(again, groups[0]), Some(Outcome::Failed));
+    world.heal_and_check();
+}
+
+#[test]
 fn a_copy_that_is_not_the_original_is_refused() {
     let (mut world, _, groups) = desk(2);
     world.hosts[0].mood = Mood::Forgetful;
