@@ -82,8 +82,25 @@ pub enum Command {
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
     },
+    /// Look into a saved state
+    #[command(subcommand)]
+    State(StateCommand),
     /// End the session; everything that can sleep is put to sleep before
     Quit,
+}
+
+/// What can be done with a saved state. No session is asked.
+#[derive(Subcommand, Debug)]
+pub enum StateCommand {
+    /// Print it in CBOR diagnostic notation: what it is, the steps between its versions, its content, and what a newer
+    /// version left in it
+    Show {
+        /// The state; `-`: standard input
+        file: PathBuf,
+        /// Cut nothing short
+        #[arg(long)]
+        full: bool,
+    },
 }
 
 /// Some groups or all.

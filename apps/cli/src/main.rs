@@ -7,6 +7,7 @@ mod bus;
 mod carry;
 mod report;
 mod screenshot;
+mod state;
 mod status;
 
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, StateCommand};
 use crate::bus::{Session, Trouble};
 use crate::status::Status;
 
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<bool, Trouble> {
     if let Command::Screenshot { file } = &args.command {
         screenshot::take(file)?;
+        return Ok(true);
+    }
+    if let Command::State(StateCommand::Show { file, full }) = &args.command {
+        state::show(file, *full)?;
         return Ok(true);
     }
     let patience = args.patience();
@@ -86,7 +91,7 @@ fn run(args: &Args) -> Result<bool, Trouble> {
             finish(&session, "Forget", &(groups,), args, patience)
         }
         Command::Quit => finish(&session, "Quit", &(), args, patience),
-        Command::Receive | Command::Screenshot { .. } => Ok(true),
+        Command::Receive | Command::Screenshot { .. } | Command::State(_) => Ok(true),
     }
 }
 
