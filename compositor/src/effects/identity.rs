@@ -59,7 +59,7 @@ impl Identity {
 
     fn create(path: &Path) -> Result<Identity> {
         let folder = path.parent().context("it has no folder")?;
-        std::fs::create_dir_all(folder)?;
+        make_folders(folder)?;
         let seed: [u8; 32] =
             super::random().map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
         let beside = path.with_extension(format!("new-{}", std::process::id()));
@@ -102,6 +102,19 @@ impl Identity {
     fn sign(&self, text: &[u8]) -> Vec<u8> {
         self.key.sign(text).to_bytes().to_vec()
     }
+}
+
+/// Makes a folder and those above it, and has their names synced: the key must not vanish with its folder in a power cut.
+fn make_folders(folder: &Path) -> std::io::Result<()> {
+    let missing = folder.ancestors().take_while(|f| !f.exists());
+    let above: Vec<&Path> = missing.filter_map(Path::parent).collect();
+    std::fs::create_dir_all(folder)?;
+    for folder in above {
+        // The parent of a relative path's first part is the folder we are in.
+        let here = Path::new(".");
+        File::open(if folder.as_os_str().is_empty() { here } else { folder })?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn release_words(tx: TxId, terms: &Terms) -> Option<Vec<u8>> {

@@ -133,7 +133,12 @@ impl Store {
     }
 
     /// Renames what was written into place and syncs the folders.
-    pub(crate) fn place(&mut self, group: GroupId, state: &mut GroupState, batch: &mut Batch) -> Result<()> {
+    pub(crate) fn place(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        batch: &mut Batch,
+    ) -> Result<()> {
         let mut shelves = BTreeSet::new();
         while let Some((temp, id, len)) = batch.temps.pop() {
             let there = self

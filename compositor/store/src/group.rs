@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use overwinter_proto::{
-    BlobHash, Build, Generation, JournalRecord, Lease, Revision, TxId, transfer::ChunkId,
+    BlobHash, Build, Generation, JournalRecord, Lease, Revision, TxId, journal::Closure,
+    transfer::ChunkId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,8 @@ pub(crate) struct GroupState {
     pub(crate) tx: Option<TxId>,
     /// Moves that came and are undecided: the generation, and what had its number before.
     staged: BTreeMap<TxId, (Generation, Option<Info>)>,
+    /// The last of the heart's records.
+    pub(crate) last: Option<JournalRecord>,
     /// A record may lie beyond `mark` that could not be taken back.
     pub(crate) unsettled: bool,
     /// What is wrong with the journal.
@@ -158,6 +161,7 @@ impl GroupState {
             lease: Lease(0),
             tx: None,
             staged: BTreeMap::new(),
+            last: None,
             unsettled: false,
             damage: None,
             shelves: HashSet::new(),
@@ -213,6 +217,34 @@ impl GroupState {
         self.lease = self.lease.max(lease);
     }
 
+    /// Whether the heart may let the group go for ever by this record: what was prepared is what goes, nothing has
+    /// happened since, and it is the newest.
+    ///
+    /// # Errors
+    /// What is in the way, for people.
+    pub(crate) fn may_release(&self, tx: TxId, closure: Closure) -> Result<(), String> {
+        let Some(JournalRecord::Preparing {
+            tx: prepared,
+            generation,
+            closure: what,
+            ..
+        }) = &self.last
+        else {
+            return Err("something has happened to it since its move was prepared".to_owned());
+        };
+        if *prepared != tx || *what != closure {
+            return Err(
+                "another move was prepared than the one that would take it away".to_owned(),
+            );
+        }
+        match self.newest() {
+            Some(newest) if newest == *generation => Ok(()),
+            _ => Err(format!(
+                "generation {generation}, which would go, is not its newest"
+            )),
+        }
+    }
+
     /// Takes in one record.
     pub(crate) fn apply(&mut self, body: Body) {
         match body {
@@ -232,6 +264,7 @@ impl GroupState {
 
     fn apply_record(&mut self, record: &JournalRecord) {
         use JournalRecord as R;
+        self.last = Some(record.clone());
         match record {
             R::Lease(lease) | R::Stored { lease, .. } => self.raise(*lease),
             R::Proven(generation) => self.proven = Some(*generation),
@@ -253,6 +286,7 @@ impl GroupState {
                 }
             }
             R::Opened { .. }
+            | R::CameFrom(_)
             | R::Slept(_)
             | R::Blamed { .. }
             | R::Quarantined

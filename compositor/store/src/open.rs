@@ -99,8 +99,7 @@ impl Store {
             match self.finish_forgetting(group) {
                 Ok(true) => report.forgotten.push(group),
                 Ok(false) => {}
-                Err(e) if e.is_damage() => report.damaged.push((group, e)),
-                Err(e) => return Err(e),
+                Err(e) => report.damaged.push((group, e)),
             }
         }
         let (mut groups, strangers) = self.disk.groups_in("groups")?;
@@ -111,9 +110,9 @@ impl Store {
         groups.sort_unstable();
         groups.dedup();
         for group in groups {
-            match self.look_at(group, report) {
-                Err(e) if e.is_damage() => report.damaged.push((group, e)),
-                other => other?,
+            // One group's failure is not the others'.
+            if let Err(e) = self.look_at(group, report) {
+                report.damaged.push((group, e));
             }
         }
         report.groups = self.groups()?.len();

@@ -15,7 +15,7 @@ use overwinter_proto::{
     BlobHash, BlobRef, Build, Generation, GroupId, JournalRecord, Lease, Revision, Secrets,
     Snapshot,
     parts::{MAX_BLOB, MAX_BLOBS},
-    snapshot::Picture,
+    snapshot::{Picture, WindowSnapshot},
     transfer::ChunkId,
 };
 use serde::{Deserialize, Serialize};
@@ -154,11 +154,17 @@ impl Store {
         let blobs = write(self, blobs.as_deref())?;
         let secrets = write(
             self,
-            some(&parts.secrets.staying).map(Zeroizing::new).as_deref().map(Vec::as_slice),
+            some(&parts.secrets.staying)
+                .map(Zeroizing::new)
+                .as_deref()
+                .map(Vec::as_slice),
         )?;
         let travelling = write(
             self,
-            some(&parts.secrets.travelling).map(Zeroizing::new).as_deref().map(Vec::as_slice),
+            some(&parts.secrets.travelling)
+                .map(Zeroizing::new)
+                .as_deref()
+                .map(Vec::as_slice),
         )?;
         let pictures = match parts.pictures {
             Pictures::Given => given,
@@ -261,7 +267,10 @@ impl Store {
         let list = self.read_part(group, state, part)?;
         let lines: Vec<Line> =
             overwinter_proto::decode(&list).map_err(|e| format!("its list of blobs is {e}"))?;
-        Ok(lines.into_iter().map(|line| (line.hash, line.part)).collect())
+        Ok(lines
+            .into_iter()
+            .map(|line| (line.hash, line.part))
+            .collect())
     }
 
     /// Learns which blobs the generations have. One whose list cannot be read has none; a save that needs them is refused.
@@ -289,7 +298,10 @@ impl Store {
         let before = state.blobs.take().unwrap_or_default();
         self.read_blobs(group, state);
         let mut needed = BTreeSet::new();
-        for (hash, part) in before.into_iter().filter(|(hash, _)| waiting.contains(hash)) {
+        for (hash, part) in before
+            .into_iter()
+            .filter(|(hash, _)| waiting.contains(hash))
+        {
             needed.extend(part.chunks.iter().map(|(id, _)| *id));
             if let Ok(chunks) = self.chunks_of(group, state, &part) {
                 needed.extend(chunks.into_iter().map(|(id, _)| id));
@@ -363,7 +375,11 @@ impl Store {
     pub fn blob(&mut self, group: GroupId, hash: BlobHash, to: &mut dyn Write) -> Result<BlobRef> {
         self.with(group, |store, state| {
             store.read_blobs(group, state);
-            let part = state.blobs.as_ref().and_then(|known| known.get(&hash)).cloned();
+            let part = state
+                .blobs
+                .as_ref()
+                .and_then(|known| known.get(&hash))
+                .cloned();
             let part = part.ok_or(StoreError::NoBlob { group, hash })?;
             let damaged = |what: String| StoreError::BlobDamaged { group, hash, what };
             let mut hasher = blake3::Hasher::new();
@@ -392,7 +408,10 @@ impl Store {
     /// The group cannot be read.
     pub fn blobs(&mut self, group: GroupId) -> Result<BTreeMap<Generation, Vec<BlobRef>>> {
         self.with(group, |store, state| {
-            let listed = state.generations.values().filter(|info| info.blobs.is_some());
+            let listed = state
+                .generations
+                .values()
+                .filter(|info| info.blobs.is_some());
             let of = |info: &Info| {
                 let blobs = store.blobs_of(group, state, info).ok()?;
                 Some((info.generation, refs(&blobs)))
@@ -414,7 +433,9 @@ impl Store {
             let section = |part: Option<&Part>| {
                 let read = part.map_or(Ok(Vec::new()), |part| store.read_part(group, state, part));
                 read.unwrap_or_else(|what| {
-                    tracing::warn!("{group:?}: its secrets cannot be read ({what}); they are left out");
+                    tracing::warn!(
+                        "{group:?}: its secrets cannot be read ({what}); they are left out"
+                    );
                     Vec::new()
                 })
             };
@@ -467,9 +488,7 @@ impl Store {
             let pictures: Vec<Pictured> = overwinter_proto::decode(&bytes)
                 .map_err(|e| format!("its list of pictures is {e}"))?;
             for Pictured { window, picture } in pictures {
-                let bare = |w: &&mut overwinter_proto::snapshot::WindowSnapshot| {
-                    w.name == window && w.picture.is_none()
-                };
+                let bare = |w: &&mut WindowSnapshot| w.name == window && w.picture.is_none();
                 if let Some(window) = snapshot.windows.iter_mut().find(bare) {
                     window.picture = Some(picture);
                 }
@@ -514,21 +533,46 @@ struct Written {
     travelling: Option<Part>,
 }
 
+/// A [`Snapshot`] whose windows have no pictures.
+#[derive(Serialize)]
+struct Bare<'a> {
+    app: &'a str,
+    build: &'a Build,
+    revision: Revision,
+    title: &'a str,
+    #[serde(with = "serde_bytes")]
+    state: &'a [u8],
+    windows: Vec<WindowSnapshot>,
+}
+
 /// The snapshot without pictures, and the pictures, as bytes.
 fn apart(snapshot: &Snapshot, pictures: Pictures) -> (Vec<u8>, Option<Vec<u8>>) {
-    let mut bare = snapshot.clone();
-    let mut taken = Vec::new();
-    for window in &mut bare.windows {
-        if let Some(picture) = window.picture.take() {
-            taken.push(Pictured {
-                window: window.name.clone(),
-                picture,
-            });
-        }
+    let window = |w: &WindowSnapshot| WindowSnapshot {
+        name: w.name.clone(),
+        title: w.title.clone(),
+        place: w.place,
+        picture: None,
+    };
+    let bare = overwinter_proto::encode(&Bare {
+        app: &snapshot.app,
+        build: &snapshot.build,
+        revision: snapshot.revision,
+        title: &snapshot.title,
+        state: &snapshot.state,
+        windows: snapshot.windows.iter().map(window).collect(),
+    });
+    if pictures == Pictures::AsBefore {
+        return (bare, None);
     }
-    let given = pictures == Pictures::Given && !taken.is_empty();
-    let pictures = given.then(|| overwinter_proto::encode(&taken));
-    (overwinter_proto::encode(&bare), pictures)
+    let pictured = |w: &WindowSnapshot| {
+        Some(Pictured {
+            window: w.name.clone(),
+            picture: w.picture.clone()?,
+        })
+    };
+    let taken: Vec<Pictured> = snapshot.windows.iter().filter_map(pictured).collect();
+    let pictures = (!taken.is_empty()).then(|| overwinter_proto::encode(&taken));
+    (bare, pictures)
 }
 
 fn refs(blobs: &BTreeMap<BlobHash, Part>) -> Vec<BlobRef> {
@@ -550,10 +594,16 @@ fn bad(blob: BlobRef, why: impl Into<String>) -> StoreError {
 fn check_blob(blob: BlobRef, file: &File) -> Result<()> {
     let len = file.metadata().map_or(0, |m| m.len());
     if len != blob.len {
-        return Err(bad(blob, format!("it has {len} bytes instead of {}", blob.len)));
+        return Err(bad(
+            blob,
+            format!("it has {len} bytes instead of {}", blob.len),
+        ));
     }
     if len > MAX_BLOB {
-        return Err(bad(blob, format!("it has {len} bytes, the most is {MAX_BLOB}")));
+        return Err(bad(
+            blob,
+            format!("it has {len} bytes, the most is {MAX_BLOB}"),
+        ));
     }
     let mut hasher = blake3::Hasher::new();
     each_piece(blob, file, |piece| {

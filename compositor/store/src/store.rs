@@ -78,7 +78,7 @@ pub struct OpenReport {
     pub read: usize,
     /// Groups whose last, never acknowledged record was cut off.
     pub torn: Vec<GroupId>,
-    /// Groups that cannot be read whole. Their files were left alone.
+    /// Groups that cannot be read whole, or not at all just now. Their files were left alone, all others can be used.
     pub damaged: Vec<(GroupId, StoreError)>,
     /// Why the index was built anew, if it was.
     pub index: Option<String>,
@@ -116,7 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Locked`], [`StoreError::NewerFormat`], [`StoreError::NotAStore`], [`StoreError::Master`], or the disk
-    /// failed. Damage to single groups is no error here: see [`OpenReport::damaged`].
+    /// failed. What is wrong with single groups is no error here: see [`OpenReport::damaged`].
     pub fn open(dir: &Path) -> Result<(Store, OpenReport)> {
         Store::open_with(dir, Options::default())
     }
@@ -147,20 +147,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] names the last generation that reads back whole.
     pub fn get(&mut self, group: GroupId, generation: Generation) -> Result<Snapshot> {
-        self.with(group, |store, state| {
-            let Some(info) = state.generations.get(&generation) else {
-                return Err(match state.damage.clone() {
-                    Some(what) => store.damaged(group, state, what),
-                    None => StoreError::UnknownGeneration {
-                        group,
-                        generation,
-                        newest: state.newest(),
-                    },
-                });
-            };
-            store.read_snapshot(group, state, info).map_err(|what| {
-                store.damaged(group, state, format!("in generation {generation} {what}"))
-            })
+        self.with_generation(group, generation, |store, state, info| {
+            store.read_snapshot(group, state, info)
         })
     }
 
@@ -182,7 +170,9 @@ impl Store {
     }
 
     /// Appends one of the heart's records. When this returns a power cut cannot undo it. `Opened` and `Lease` bring a group
-    /// into being; `Stored` and `Staged` are written by [`put`](Store::put) and [`stage`](Store::stage) alone.
+    /// into being; `Stored` and `Staged` are written by [`put`](Store::put) and [`stage`](Store::stage) alone. `Released` is
+    /// written only right after the `Preparing` of the same move, and only while that generation is the newest; told again, it
+    /// is there already.
     ///
     /// # Errors
     /// [`StoreError::Unknown`] when the disk failed so that neither outcome is certain; everything else means not written.
@@ -197,6 +187,14 @@ impl Store {
             _ => {}
         }
         let written = self.with_whole(group, |store, state| {
+            if let JournalRecord::Released { tx, closure, .. } = record {
+                if state.last.as_ref() == Some(record) {
+                    return Ok(());
+                }
+                state
+                    .may_release(*tx, *closure)
+                    .map_err(|why| StoreError::Refused { group, why })?;
+            }
             let from = state.mark.offset;
             store.append(group, state, Body::Record(record.clone()))?;
             store.hints.advance(group, from, state.mark.offset);

@@ -3,9 +3,10 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::{FaultFs, G1, G2, Unsynced, snapshot};
+use common::{FaultFs, G1, G2, Unsynced, numbers, snapshot};
 use overwinter_proto::{Generation, GroupId, JournalRecord, Lease, Revision, Snapshot};
 use overwinter_store::{Store, StoreError};
 
@@ -282,4 +283,32 @@ fn the_error_names_title_and_last_good_generation_and_the_group_is_otherwise_lef
         .unwrap();
     assert!(store.get(G1, again).unwrap() == snapshots[2]);
     assert!(store.get(G1, Generation(3)).unwrap() == snapshots[2]);
+}
+
+#[test]
+fn a_group_that_the_disk_does_not_give_out_stops_no_other() {
+    let (fs, snapshots) = small_store();
+    let mut refused = BTreeSet::new();
+    for (path, named) in [
+        ("groups/1111", G1),
+        ("groups/2222", G2),
+        ("keys/1111", G1),
+        ("keys/2222", G2),
+    ] {
+        let fs = fs.after_power_cut(Unsynced::Kept);
+        fs.refuse(path);
+        let (mut store, report) = fs.store().unwrap();
+        let groups: Vec<_> = report.damaged.iter().map(|(group, _)| *group).collect();
+        assert_eq!(groups, [named], "{path}: {report:?}");
+        let other = if named == G1 { G2 } else { G1 };
+        let newest = *numbers(&mut store, other).last().unwrap();
+        assert!(store.get(other, newest).unwrap() == snapshots[newest.0 as usize - 1]);
+        assert!(store.groups().unwrap().contains(&named));
+        assert!(store.get(named, Generation(1)).is_err());
+        fs.heal();
+        // It was left alone, and is whole as soon as the disk gives it out again.
+        assert!(store.get(named, Generation(1)).unwrap() == snapshots[0]);
+        refused.insert(path);
+    }
+    assert_eq!(refused.len(), 4);
 }

@@ -102,6 +102,13 @@ fn a_group_comes_whole_and_lives_on_with_the_same_keys() {
         epoch: 2,
         closure: staged,
     };
+    let preparing = JournalRecord::Preparing {
+        tx: TX,
+        generation: Generation(2),
+        epoch: 1,
+        closure: staged,
+    };
+    from.record(G1, &preparing).unwrap();
     from.record(G1, &released).unwrap();
     let again = TxId(0xbeef);
     assert!(

@@ -10,7 +10,9 @@ use std::{
 };
 
 use common::{G1, G2, Random, numbers, snapshot};
-use overwinter_proto::{Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, TxId};
+use overwinter_proto::{
+    Generation, GroupId, JournalRecord, Lease, Revision, Snapshot, TxId, journal::Closure,
+};
 use overwinter_store::{Store, StoreError};
 use proptest::prelude::*;
 
@@ -105,14 +107,59 @@ fn an_old_lease_is_refused_and_a_released_group_takes_no_saves() {
     );
     store.put(G1, second, Revision(1), &s).unwrap();
     let manifest = store.manifest(G1, Generation(1)).unwrap();
-    let released = JournalRecord::Released {
-        tx: TxId(5),
+    let closure = overwinter_store::closure(&manifest);
+    let preparing = |tx, closure| JournalRecord::Preparing {
+        tx,
+        generation: Generation(1),
+        epoch: 1,
+        closure,
+    };
+    let release = |tx, closure| JournalRecord::Released {
+        tx,
         destination: [1; 32],
         destination_name: "b".to_owned(),
         epoch: 2,
-        closure: overwinter_store::closure(&manifest),
+        closure,
     };
+    let released = release(TxId(5), closure);
+    let refused = |store: &mut Store, record: &JournalRecord| {
+        let outcome = store.record(G1, record);
+        assert!(
+            matches!(outcome, Err(StoreError::Refused { .. })),
+            "{outcome:?}"
+        );
+    };
+    refused(&mut store, &released);
+    store.record(G1, &preparing(TxId(5), closure)).unwrap();
+    refused(&mut store, &release(TxId(6), closure));
+    refused(&mut store, &release(TxId(5), Closure([9; 32])));
+    // Anything that happens in between, and a newer generation above all, calls it off.
+    store.record(G1, &JournalRecord::Reprieved).unwrap();
+    refused(&mut store, &released);
+    store.put(G1, second, Revision(2), &s).unwrap();
+    store.record(G1, &preparing(TxId(5), closure)).unwrap();
+    refused(&mut store, &released);
+    store
+        .record(G1, &JournalRecord::Aborted { tx: TxId(5) })
+        .unwrap();
+    let manifest = store.manifest(G1, Generation(2)).unwrap();
+    let closure = overwinter_store::closure(&manifest);
+    let preparing = JournalRecord::Preparing {
+        tx: TxId(7),
+        generation: Generation(2),
+        epoch: 1,
+        closure,
+    };
+    store.record(G1, &preparing).unwrap();
+    let released = release(TxId(7), closure);
     store.record(G1, &released).unwrap();
+    let length = store.journal(G1).unwrap().len();
+    store.record(G1, &released).unwrap();
+    assert_eq!(
+        store.journal(G1).unwrap().len(),
+        length,
+        "told twice, written once"
+    );
     drop(store);
     let (mut store, _) = Store::open(dir.path()).unwrap();
     let s2 = snapshot("a", 2, b"y".to_vec());

@@ -76,13 +76,12 @@ impl Worker {
         let Some(to) = self.peers.get(&peer) else {
             return Some(refused("the other host has hung up"));
         };
-        let missing = self
-            .store
-            .import_keys(manifest.group, keys)
-            .and_then(|()| self.store.missing(&manifest));
-        let missing: BTreeSet<ChunkId> = match missing {
+        if let Err(e) = self.store.import_keys(manifest.group, keys) {
+            return Some(failed(&e));
+        }
+        let missing: BTreeSet<ChunkId> = match self.store.missing(&manifest) {
             Ok(missing) => missing.into_iter().collect(),
-            Err(e) => return Some(failed(&e)),
+            Err(e) => return Some(self.give_up(manifest.group, &e)),
         };
         let needed: u64 = manifest
             .chunks
@@ -92,10 +91,9 @@ impl Worker {
         match self.store.space_left() {
             Ok(left) if left >= needed => {}
             Ok(left) => {
-                let _ = self.store.unstage(manifest.group);
-                return Some(failed(&StoreError::Full { needed, left }));
+                return Some(self.give_up(manifest.group, &StoreError::Full { needed, left }));
             }
-            Err(e) => return Some(failed(&e)),
+            Err(e) => return Some(self.give_up(manifest.group, &e)),
         }
         let chunks = missing.iter().copied().collect();
         to.outbox.say(&Message::Need { tx, chunks });
@@ -108,6 +106,14 @@ impl Worker {
         self.arriving.insert(tx, arriving);
         self.settle_arrival(tx);
         None
+    }
+
+    /// Nothing of a group that cannot come stays behind: neither its keys nor its folders.
+    fn give_up(&mut self, group: GroupId, why: &StoreError) -> StoreReply {
+        if let Err(e) = self.store.unstage(group) {
+            tracing::warn!(%group, "what came of it is swept at the next start: {e}");
+        }
+        failed(why)
     }
 
     pub(super) fn chunk(&mut self, peer: PeerId, tx: TxId, id: ChunkId, bytes: &[u8]) {
@@ -151,6 +157,8 @@ impl Worker {
     /// The record OWNED has made the generation the store's own; this says which one it is.
     pub(super) fn admit(&mut self, group: GroupId, tx: TxId) -> StoreReply {
         self.arrived.remove(&tx);
+        let blobs = self.store.blobs(group).unwrap_or_default();
+        (self.answer)(super::Answer::Blobs { group, blobs });
         match self.store.generations(group).map(|mut g| g.pop()) {
             Ok(Some(newest)) => StoreReply::Written(newest.generation),
             Ok(None) => refused("nothing of this group is stored here"),

@@ -70,6 +70,8 @@ struct Disk {
     random: Random,
     /// Syncs of paths that contain this succeed and do nothing.
     lie: Option<&'static str>,
+    /// Reads of paths that contain this fail.
+    refused: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -194,6 +196,7 @@ impl Default for FaultFs {
             space: 1 << 40,
             random: Random(0x5EED),
             lie: None,
+            refused: None,
         })))
     }
 }
@@ -230,10 +233,16 @@ impl FaultFs {
         let mut disk = self.disk();
         disk.full = false;
         disk.fault = None;
+        disk.refused = None;
     }
 
     pub fn set_space(&self, bytes: u64) {
         self.disk().space = bytes;
+    }
+
+    /// A disk with a bad spot: files whose path contains this cannot be read, until it is healed.
+    pub fn refuse(&self, part: &'static str) {
+        self.disk().refused = Some(part);
     }
 
     /// A disk that says “synced” of these paths and does nothing: the tests must notice it.
@@ -477,6 +486,12 @@ impl Vfs for FaultFs {
         let disk = self.disk();
         if disk.dead {
             return Err(io::Error::other("the power is gone"));
+        }
+        if disk
+            .refused
+            .is_some_and(|part| path.to_string_lossy().contains(part))
+        {
+            return Err(io::Error::other("a bad spot"));
         }
         let bytes = disk.files[disk.file(path)?].current.clone();
         if bytes.len() as u64 > limit {
