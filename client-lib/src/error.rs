@@ -17,9 +17,6 @@ pub enum StateError {
     /// A field and its Rust type do not fit.
     #[error("the state does not fit: {0}")]
     Field(#[from] BridgeError),
-    /// A field without default is missing.
-    #[error("the state lacks the field `{0}`")]
-    Missing(&'static str),
     /// CBOR, but not a state of ours.
     #[error("this is not a saved state: {0}")]
     Malformed(&'static str),
@@ -45,6 +42,15 @@ pub enum StateError {
         writer: u32,
         /// Oldest version that can read it.
         oldest: u32,
+    },
+    /// Both call it the same version, but mean different schemas: one of them changed without a new number.
+    #[error(
+        "version {version} of the program that wrote this has another schema than version {version} of this one: \
+         a change of the schema needs a new version and a lens"
+    )]
+    OtherSchema {
+        /// The number that both use.
+        version: u32,
     },
     /// A step between versions failed.
     #[error("{0}")]

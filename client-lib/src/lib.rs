@@ -96,6 +96,8 @@ pub mod cbor;
 #[cfg(feature = "gtk")]
 pub mod gtk;
 pub mod lens;
+pub mod part;
+pub mod schema;
 pub mod session;
 pub mod value;
 
@@ -116,6 +118,8 @@ pub use lens::Lens;
 pub use loss::{Loss, LossReason, LossReport};
 pub use overwinter_derive::State;
 pub use overwinter_proto::Reason;
+pub use part::Part;
+pub use schema::Schema;
 pub use session::{AppInfo, Arrival, Document, Group, RawDocument, Session, Standing};
 pub use state::{Record, Rest, State};
 pub use value::{Kind, Map, Value};
@@ -124,5 +128,10 @@ pub use value::{Kind, Map, Value};
 #[doc(hidden)]
 pub mod private {
     pub use crate::lens::Scalar;
-    pub use crate::state::{RecordReader, RecordWriter};
+    pub use crate::bridge::to_value as serde_value;
+    pub use crate::part::{
+        FieldShape, Key, ListOf, LocalReader, Reader, RecordReader, RecordWriter, Shapes, Variant, VariantShape, Writer,
+        opaque, to_value,
+    };
+    pub type Result<T> = std::result::Result<T, crate::bridge::BridgeError>;
 }

@@ -1,12 +1,13 @@
 //! What a type says of itself to be kept: [`State`], usually by derive.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::bridge::{BridgeError, from_value, to_value};
+use crate::bridge::BridgeError;
 use crate::chain::Chain;
 use crate::error::StateError;
-use crate::loss::{LossReason, LossReport};
+use crate::loss::LossReport;
+use crate::part::{ValueSink, Writer};
+use crate::schema::Schema;
 use crate::value::{Map, Value};
 
 /// A type whose values outlive the program that made them. Use `#[derive(State)]`.
@@ -22,24 +23,40 @@ use crate::value::{Map, Value};
 ///   `null`, `[…]` and `{ "key": value }`.
 /// * `sealed`: fields that this version does not know are not kept. Without it a field `rest: Rest` is required.
 ///
-/// On a field: `default` or `default = expression` (for a field that is missing), `name = "text"` (another name in
-/// the state), `local` (stays on this host; needs a default).
+/// On a field:
+///
+/// * `default` or `default = expression`: for a field that is missing.
+/// * `name = "text"`: another name in the state.
+/// * `key = id`: on a list; the field of its elements that no two of them share and that never changes. What two versions did
+///   to the same element is merged then.
+/// * `opaque`: for a type that only has serde's traits. It is kept as a whole, and what is inside is not looked at.
+/// * `local`: stays on this host (takes `default`, else the type's own).
+///
+/// Fields are [`Part`](crate::Part)s: the standard library's types, and structs and enums with `#[derive(State)]` without
+/// `id` and `version`.
 pub trait State: Sized {
     /// The type's name for ever.
     const TYPE_ID: &'static str;
     /// Version of the schema.
     const VERSION: u32;
-    /// The schema as text: one `name: type` per line, sorted.
-    const SCHEMA: &'static str;
+
+    /// What the body is made of.
+    fn schema() -> &'static Schema;
 
     /// The steps from the oldest version that can be read to [`VERSION`](Self::VERSION).
     fn chain() -> &'static Chain;
 
-    /// The value as a record.
+    /// Writes the fields that travel, as one record.
     ///
     /// # Errors
-    /// When a field's own `Serialize` fails.
-    fn to_record(&self) -> Result<Record, BridgeError>;
+    /// When a field cannot be kept.
+    fn write_body(&self, out: &mut Writer<'_>) -> Result<(), BridgeError>;
+
+    /// The fields that stay on this host.
+    ///
+    /// # Errors
+    /// When a field cannot be kept.
+    fn local_fields(&self) -> Result<Map, BridgeError>;
 
     /// The value from a record of this very version.
     ///
@@ -47,9 +64,25 @@ pub trait State: Sized {
     /// When a field is missing or does not fit.
     fn from_record(record: Record, loss: &mut LossReport) -> Result<Self, StateError>;
 
+    /// The value as a record.
+    ///
+    /// # Errors
+    /// When a field cannot be kept.
+    fn to_record(&self) -> Result<Record, BridgeError> {
+        let mut sink = ValueSink::default();
+        self.write_body(&mut Writer::new(&mut sink))?;
+        match sink.finish() {
+            Value::Map(body) => Ok(Record {
+                body,
+                local: self.local_fields()?,
+            }),
+            _ => Err(BridgeError::new("a state is a record")),
+        }
+    }
+
     /// BLAKE3 of the schema.
     fn schema_hash() -> [u8; 32] {
-        *blake3::hash(Self::SCHEMA.as_bytes()).as_bytes()
+        Self::schema().hash()
     }
 }
 
@@ -66,100 +99,3 @@ pub struct Record {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rest(pub Map);
-
-/// Fields for [`State::to_record`]; used by the derive.
-#[doc(hidden)]
-#[derive(Default)]
-pub struct RecordWriter(Record);
-
-impl RecordWriter {
-    pub fn field<T: Serialize>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), BridgeError> {
-        self.0
-            .body
-            .insert(name, to_value(value).map_err(|e| e.inside(name))?);
-        Ok(())
-    }
-
-    pub fn local<T: Serialize>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), BridgeError> {
-        self.0
-            .local
-            .insert(name, to_value(value).map_err(|e| e.inside(name))?);
-        Ok(())
-    }
-
-    pub fn rest(&mut self, rest: &Rest) {
-        for (name, value) in rest.0.iter() {
-            // What this version knows it knows better.
-            if !self.0.body.contains_key(name) {
-                self.0.body.insert(name, value.clone());
-            }
-        }
-    }
-
-    pub fn finish(self) -> Record {
-        self.0
-    }
-}
-
-/// Fields for [`State::from_record`]; used by the derive.
-#[doc(hidden)]
-pub struct RecordReader<'a> {
-    record: Record,
-    loss: &'a mut LossReport,
-}
-
-impl<'a> RecordReader<'a> {
-    pub fn new(record: Record, loss: &'a mut LossReport) -> Self {
-        RecordReader { record, loss }
-    }
-
-    pub fn field<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, StateError> {
-        match self.record.body.remove(name) {
-            Some(value) => Ok(from_value(value).map_err(|e| e.inside(name))?),
-            // As serde has it: a missing Option is None.
-            None => from_value(Value::Null).map_err(|_| StateError::Missing(name)),
-        }
-    }
-
-    pub fn field_or<T: DeserializeOwned>(
-        &mut self,
-        name: &'static str,
-        default: impl FnOnce() -> T,
-    ) -> Result<T, StateError> {
-        match self.record.body.remove(name) {
-            Some(value) => Ok(from_value(value).map_err(|e| e.inside(name))?),
-            None => Ok(default()),
-        }
-    }
-
-    /// Local fields take no part in lenses: one that does not fit any more starts over with its default.
-    pub fn local<T: DeserializeOwned>(
-        &mut self,
-        name: &'static str,
-        default: impl FnOnce() -> T,
-    ) -> T {
-        self.record
-            .local
-            .remove(name)
-            .and_then(|value| from_value(value).ok())
-            .unwrap_or_else(default)
-    }
-
-    pub fn rest(self) -> Rest {
-        Rest(self.record.body)
-    }
-
-    pub fn sealed(self) {
-        for (name, _) in self.record.body.iter() {
-            self.loss.note(name, LossReason::UnknownField);
-        }
-    }
-}

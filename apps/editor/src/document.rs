@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use overwinter::Rest;
-use serde::{Deserialize, Serialize};
+use overwinter::{Rest, State};
 
 /// A document with the look and place of its window.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,7 +47,8 @@ pub struct Document {
 }
 
 /// A scroll position that means the same in another font size: the line at the top, and how much of it is out of sight.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(State, Clone, Copy, PartialEq, Debug, Default)]
+#[state(sealed)]
 pub struct Scroll {
     /// Position of the first character of the topmost line that is seen, in characters.
     pub top: u32,

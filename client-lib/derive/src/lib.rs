@@ -7,7 +7,8 @@ mod steps;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct a state that outlives versions; see `overwinter::State` for the attributes.
+/// Makes a struct a state that outlives versions or, without `id` and `version`, a struct or an enum a part of one; see
+/// `overwinter::State` and `overwinter::Part` for the attributes.
 #[proc_macro_derive(State, attributes(state))]
 pub fn derive_state(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

@@ -17,7 +17,8 @@ mod v1 {
         pub text: String,
         pub rest: Rest,
     }
-    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    #[derive(Debug, Clone, PartialEq, State)]
+    #[state(sealed)]
     pub struct Pos {
         pub caret: u64,
     }
@@ -276,8 +277,8 @@ fn a_missing_field_and_a_wrong_type_name_the_field() {
     body.remove("text");
     let bytes = cbor::encode(&document).unwrap();
     assert_eq!(
-        restore::<v3::Note>(&bytes).unwrap_err(),
-        StateError::Missing("text")
+        restore::<v3::Note>(&bytes).unwrap_err().to_string(),
+        "the state does not fit: text: it is missing"
     );
 
     let Value::Map(map) = &mut document else {

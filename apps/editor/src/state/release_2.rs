@@ -1,7 +1,6 @@
 //! Release 2.0: text can be zoomed and wrapped; caret and anchor have become one thing, and the file is called by its path.
 
 use overwinter::{Rest, State};
-use serde::{Deserialize, Serialize};
 
 use crate::document::{self, Scroll};
 
@@ -54,7 +53,8 @@ pub struct Document {
 }
 
 /// Caret and selection, in characters.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+#[derive(State, Clone, Copy, PartialEq, Debug)]
+#[state(sealed)]
 pub struct Selection {
     /// Where the caret is.
     pub caret: u32,

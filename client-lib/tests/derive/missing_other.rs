@@ -1,0 +1,9 @@
+use overwinter::State;
+
+#[derive(State)]
+enum Mode {
+    Plain,
+    Code(String),
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use overwinter::State;
+
+#[derive(State)]
+enum Mode {
+    Plain,
+    #[state(other)]
+    Other,
+}
+
+fn main() {}
