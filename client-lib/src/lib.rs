@@ -93,6 +93,7 @@ extern crate self as overwinter;
 
 pub mod bridge;
 pub mod cbor;
+pub mod compat;
 #[cfg(feature = "gtk")]
 pub mod gtk;
 pub mod lens;
@@ -108,7 +109,7 @@ mod host;
 mod loss;
 mod state;
 
-pub use chain::{Chain, Step};
+pub use chain::{Chain, Code, Step, StepError, StepFn, VersionId};
 pub use document::{
     Encoded, Form, Origin, Provenance, Restored, restore, restore_record, save, save_record,
     save_with_origin, type_of,
@@ -127,11 +128,11 @@ pub use value::{Kind, Map, Value};
 /// What the derive writes; not for people.
 #[doc(hidden)]
 pub mod private {
-    pub use crate::lens::Scalar;
     pub use crate::bridge::to_value as serde_value;
+    pub use crate::lens::Scalar;
     pub use crate::part::{
-        FieldShape, Key, ListOf, LocalReader, Reader, RecordReader, RecordWriter, Shapes, Variant, VariantShape, Writer,
-        opaque, to_value,
+        FieldShape, Key, ListOf, LocalReader, Reader, RecordReader, RecordWriter, Shapes, Variant,
+        VariantShape, Writer, opaque, to_value,
     };
     pub type Result<T> = std::result::Result<T, crate::bridge::BridgeError>;
 }

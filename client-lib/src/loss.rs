@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LossReport {
     losses: Vec<Loss>,
+    unlisted: usize,
 }
 
 /// One thing that was not carried over.
@@ -35,6 +36,11 @@ pub enum LossReason {
     NoSuchVariant,
     /// Another value came to stand in the same place.
     Displaced,
+    /// Items of a list changed, came and went so that they cannot be told apart (they have no key); what a newer version
+    /// had added to them starts over.
+    Unpaired,
+    /// A step's own code has no place for it.
+    LeftByCode,
     /// The type is sealed and has no place for unknown fields.
     UnknownField,
     /// The field belongs to the host that wrote it.
@@ -52,6 +58,10 @@ impl fmt::Display for LossReason {
             LossReason::OnlyFirstKept => "only the first item has a place",
             LossReason::NoSuchVariant => "this version has no such choice; another stands in",
             LossReason::Displaced => "another value stands in its place",
+            LossReason::Unpaired => {
+                "its items cannot be told apart; what a newer version had added to them starts over"
+            }
+            LossReason::LeftByCode => "the step between the versions has no place for it",
             LossReason::UnknownField => "this version has no place for it",
             LossReason::LocalToOtherHost => "it belongs to the host it was made on",
             LossReason::OriginUnreadable => {
@@ -78,17 +88,39 @@ impl LossReport {
         self.losses.iter()
     }
 
+    /// How many more there were than are listed. Zero but for states that are damaged or hostile.
+    pub fn unlisted(&self) -> usize {
+        self.unlisted
+    }
+
     /// Most losses that are listed one by one. More than anyone reads; hostile state must not make a list without end.
     const MOST: usize = 1000;
+    /// Longest path that is listed, in bytes; hostile names may be as long as the state.
+    const LONGEST_PATH: usize = 512;
+
+    /// Whether the next one would be listed.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.losses.len() < Self::MOST
+    }
 
     pub(crate) fn note(&mut self, path: impl Into<String>, reason: LossReason) {
-        if self.losses.len() < Self::MOST {
-            self.losses.push(Loss {
-                path: path.into(),
-                reason,
-                kept: false,
-            });
+        if !self.takes_more() {
+            return self.note_unlisted();
         }
+        let mut path = path.into();
+        if path.len() > Self::LONGEST_PATH {
+            path.truncate(path.floor_char_boundary(Self::LONGEST_PATH));
+            path.push('…');
+        }
+        self.losses.push(Loss {
+            path,
+            reason,
+            kept: false,
+        });
+    }
+
+    pub(crate) fn note_unlisted(&mut self) {
+        self.unlisted = self.unlisted.saturating_add(1);
     }
 
     pub(crate) fn mark_all_kept(&mut self) {
@@ -96,7 +128,13 @@ impl LossReport {
     }
 
     pub(crate) fn append(&mut self, other: LossReport) {
-        self.losses.extend(other.losses);
-        self.losses.truncate(Self::MOST);
+        self.unlisted = self.unlisted.saturating_add(other.unlisted);
+        for loss in other.losses {
+            if self.takes_more() {
+                self.losses.push(loss);
+            } else {
+                self.note_unlisted();
+            }
+        }
     }
 }

@@ -56,6 +56,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name in a lens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Any => "any",
+            Kind::Bool => "bool",
+            Kind::Int => "int",
+            Kind::Float => "float",
+            Kind::Text => "text",
+            Kind::Bytes => "bytes",
+            Kind::List => "list",
+            Kind::Map => "map",
+        }
+    }
+
     /// Whether `value` may stand where this kind is asked for. Null always may: it is "absent".
     pub fn admits(self, value: &Value) -> bool {
         matches!(value, Value::Null) || self == Kind::Any || self == value.kind()
@@ -248,6 +262,11 @@ impl Map {
     /// All entries in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.entries.iter().map(|(k, v)| (k.as_str(), v))
+    }
+
+    /// All entries in key order, their values to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+        self.entries.iter_mut().map(|(k, v)| (k.as_str(), v))
     }
 
     /// Appends an entry whose key must come after all others; gives it back when it does not.

@@ -5,7 +5,8 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Error, Ident, Lit, LitInt, LitStr, Result, Token, braced, bracketed, parenthesized, token,
+    Error, ExprPath, Ident, Lit, LitInt, LitStr, Result, Token, braced, bracketed, parenthesized,
+    token,
 };
 
 pub struct Step {
@@ -13,6 +14,14 @@ pub struct Step {
     pub to: u32,
     pub span: Span,
     pub lenses: Vec<Lens>,
+    pub code: Option<Code>,
+}
+
+/// What lenses cannot say: paths of functions, each for one direction.
+pub struct Code {
+    up: ExprPath,
+    /// None for `back = none`.
+    back: Option<ExprPath>,
 }
 
 /// One lens, as the tokens that make it.
@@ -24,6 +33,13 @@ impl ToTokens for Step {
         let from = self.from;
         let lenses = self.lenses.iter().map(|lens| &lens.0);
         tokens.extend(quote!(::overwinter::Step::new(#from, ::std::vec![#(#lenses),*])));
+        if let Some(Code { up, back }) = &self.code {
+            let back = match back {
+                Some(back) => quote!(::core::option::Option::Some(#back)),
+                None => quote!(::core::option::Option::None),
+            };
+            tokens.extend(quote!(.with_code(#up, #back)));
+        }
     }
 }
 
@@ -32,23 +48,50 @@ impl Parse for Step {
         let from: LitInt = input.parse()?;
         input.parse::<Token![=>]>()?;
         let to: LitInt = input.parse()?;
-        let lenses = if input.parse::<Option<Token![,]>>()?.is_some() {
-            Punctuated::<Lens, Token![,]>::parse_terminated(input)?
-        } else {
-            Punctuated::new()
+        let (mut lenses, mut up, mut back) = (Vec::new(), None, None);
+        while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+            if !input.peek2(Token![=]) {
+                lenses.push(input.parse()?);
+                continue;
+            }
+            let way: Ident = input.parse()?;
+            input.parse::<Token![=]>()?;
+            let function: ExprPath = input.parse()?;
+            let twice = match way.to_string().as_str() {
+                "with" => up.replace(function).is_some(),
+                "back" => back.replace(function).is_some(),
+                _ => return Err(Error::new(way.span(), BOTH_WAYS)),
+            };
+            if twice {
+                return Err(Error::new(way.span(), format!("`{way}` is there already")));
+            }
+        }
+        let code = match (up, back) {
+            (None, None) => None,
+            (Some(up), Some(back)) => Some(Code {
+                up,
+                back: (!back.path.is_ident("none")).then_some(back),
+            }),
+            _ => return Err(Error::new(from.span(), BOTH_WAYS)),
         };
         Ok(Step {
             from: from.base10_parse()?,
             to: to.base10_parse()?,
             span: from.span(),
-            lenses: lenses.into_iter().collect(),
+            lenses,
+            code,
         })
     }
 }
 
+const BOTH_WAYS: &str = "code goes both ways: with = up_function, back = down_function; with back = none no older version can read \
+    what this one saves";
+
 const KNOWN: &str = "a lens is one of rename(\"old\", \"new\"), add(\"field\", default), remove(\"field\", default), \
     hoist(\"sub\", \"field\"), plunge(\"sub\", \"field\"), wrap(\"field\"), unwrap(\"field\"), \
-    convert(\"field\", int => float), map_enum(\"field\", \"old\" => \"new\", …), within(\"sub\", …)";
+    convert(\"field\", int => float), map_enum(\"field\", \"old\" => \"new\", …), \
+    split(\"whole\", \" \" => \"first\", \"last\"), join(\"first\", \"last\", \" \" => \"whole\"), \
+    within(\"sub\", …), each(\"list\", …), variant(\"field\", \"Variant\", …)";
 
 impl Parse for Lens {
     fn parse(input: ParseStream) -> Result<Self> {
@@ -88,11 +131,31 @@ impl Parse for Lens {
                 quote!(#lens::Convert { field: #first.into(), from: #from, to: #to })
             }
             "map_enum" => map_enum(&first, &args)?,
-            "within" => {
+            "split" => {
                 args.parse::<Token![,]>()?;
-                let inner = Punctuated::<Lens, Token![,]>::parse_terminated(&args)?;
-                let inner = inner.into_iter().map(|lens| lens.0);
-                quote!(#lens::In { field: #first.into(), lenses: ::std::vec![#(#inner),*] })
+                let separator = separator(args.parse()?)?;
+                args.parse::<Token![=>]>()?;
+                let into = Punctuated::<LitStr, Token![,]>::parse_terminated(&args)?;
+                let into = into.iter();
+                quote!(#lens::Split {
+                    field: #first.into(),
+                    separator: #separator.into(),
+                    into: ::std::vec![#(#into.into()),*],
+                })
+            }
+            "join" => join(first, &args)?,
+            "within" => {
+                let lenses = inner(&args)?;
+                quote!(#lens::In { field: #first.into(), lenses: #lenses })
+            }
+            "each" => {
+                let lenses = inner(&args)?;
+                quote!(#lens::Each { field: #first.into(), lenses: #lenses })
+            }
+            "variant" => {
+                let variant = second_name(&args)?;
+                let lenses = inner(&args)?;
+                quote!(#lens::Variant { field: #first.into(), variant: #variant.into(), lenses: #lenses })
             }
             _ => return Err(Error::new(op.span(), KNOWN)),
         };
@@ -102,6 +165,45 @@ impl Parse for Lens {
         }
         Ok(Lens(tokens))
     }
+}
+
+/// `, lens, …`: the lenses within.
+fn inner(args: ParseStream) -> Result<TokenStream> {
+    args.parse::<Token![,]>()?;
+    let inner = Punctuated::<Lens, Token![,]>::parse_terminated(args)?;
+    let inner = inner.into_iter().map(|lens| lens.0);
+    Ok(quote!(::std::vec![#(#inner),*]))
+}
+
+fn separator(text: LitStr) -> Result<LitStr> {
+    if text.value().is_empty() {
+        return Err(Error::new(text.span(), "a separator is not empty"));
+    }
+    Ok(text)
+}
+
+/// `"first", "last", " " => "whole"`: the last text before the arrow stands between the others.
+fn join(first: LitStr, args: ParseStream) -> Result<TokenStream> {
+    let mut fields = vec![first];
+    while args.parse::<Option<Token![,]>>()?.is_some() {
+        fields.push(args.parse()?);
+    }
+    args.parse::<Token![=>]>()?;
+    let into: LitStr = args.parse()?;
+    let separator = match fields.pop() {
+        Some(last) if !fields.is_empty() => separator(last)?,
+        _ => {
+            return Err(Error::new(
+                into.span(),
+                "join(\"first\", \"last\", \" \" => \"whole\")",
+            ));
+        }
+    };
+    Ok(quote!(::overwinter::Lens::Join {
+        fields: ::std::vec![#(#fields.into()),*],
+        separator: #separator.into(),
+        into: #into.into(),
+    }))
 }
 
 fn second_name(args: ParseStream) -> Result<LitStr> {

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Line, VersionId};
+use crate::lens::Keys;
+use crate::schema::Schema;
 use crate::state::State;
 
 /// What identifies a type of state and its version: type id, schema hash, and the chain of steps to its version.
@@ -27,6 +29,7 @@ pub struct Form {
     pub(super) type_id: Cow<'static, str>,
     pub(super) schema_hash: [u8; 32],
     pub(super) chain: Cow<'static, Chain>,
+    pub(super) keys: Cow<'static, Keys>,
 }
 
 impl Form {
@@ -36,7 +39,15 @@ impl Form {
             type_id: Cow::Owned(type_id.into()),
             schema_hash,
             chain: Cow::Owned(chain),
+            keys: Cow::Borrowed(Keys::none()),
         }
+    }
+
+    /// With the lists whose elements have a key, in the names of this version.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keys) -> Form {
+        self.keys = Cow::Owned(keys);
+        self
     }
 
     /// The form of a Rust type.
@@ -45,6 +56,7 @@ impl Form {
             type_id: Cow::Borrowed(T::TYPE_ID),
             schema_hash: T::schema_hash(),
             chain: Cow::Borrowed(T::chain()),
+            keys: keys_of(T::schema()),
         }
     }
 
@@ -62,4 +74,29 @@ impl Form {
     pub fn chain(&self) -> &Chain {
         &self.chain
     }
+
+    /// What tells this version from all others.
+    pub fn id(&self) -> VersionId {
+        VersionId {
+            number: self.version(),
+            schema: Some(self.schema_hash),
+            chain: self.chain.hash(),
+        }
+    }
+
+    pub(super) fn line(&self) -> Line<'_> {
+        Line {
+            chain: &self.chain,
+            schema: Some(self.schema_hash),
+        }
+    }
+}
+
+fn keys_of(schema: &Schema) -> Cow<'static, Keys> {
+    let lists = schema.keyed_lists();
+    if lists.is_empty() {
+        return Cow::Borrowed(Keys::none());
+    }
+    let lists = lists.iter().map(|list| (&list.path, list.key.as_str()));
+    Cow::Owned(Keys::new(lists))
 }

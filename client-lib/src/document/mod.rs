@@ -25,10 +25,14 @@ pub use origin::Origin;
 pub use read::{restore, restore_record, type_of};
 pub use write::{save, save_record, save_with_origin};
 
+use std::sync::Arc;
+
+use read::{Document, MOST_ORIGINS};
+
 use crate::cbor;
-use crate::chain::Chain;
+use crate::chain::VersionId;
 use crate::error::StateError;
-use crate::lens::{Dir, Fuel, Lens, Run, apply_all};
+use crate::lens::{Fuel, Keys, LensError, Run, run_all};
 use crate::loss::LossReport;
 use crate::state::{Record, State};
 use crate::value::{Map, Value};
@@ -43,6 +47,8 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// BLAKE3 of the canonical body alone: equal for equal content, whatever else travels along.
     pub digest: [u8; 32],
+    /// Oldest version that can read it.
+    pub readable_from: u32,
 }
 
 /// A state brought back.
@@ -61,17 +67,25 @@ pub struct Restored<T> {
 /// Where a restored state came from: enough to tell whether anything was lost on the way.
 #[derive(Debug, Clone)]
 pub struct Provenance {
-    body: Map,
-    chain: Chain,
+    /// What was restored, to be read again when it is compared.
+    bytes: Arc<[u8]>,
+    id: VersionId,
+    /// Whether travelling steps led down to the last version that the reader knows, so that all of it rides along as origin.
+    travelled_down: bool,
 }
 
 impl Provenance {
+    /// The version that wrote it.
+    pub fn written_by(&self) -> VersionId {
+        self.id
+    }
+
     /// BLAKE3 of the body as it was written.
     ///
     /// # Errors
     /// Never for a state that was restored; the encoder's limits are the same.
     pub fn digest(&self) -> Result<[u8; 32], StateError> {
-        hash_of(&Value::Map(self.body.clone()))
+        hash_of(&Value::Map(Document::read(&self.bytes, MOST_ORIGINS)?.body))
     }
 
     /// Saves `value` again, brings it back to the writer's version, and hashes the body: equal to [`digest`](Self::digest)
@@ -88,24 +102,53 @@ impl Provenance {
     /// # Errors
     /// As there.
     pub fn digest_after_record(&self, form: &Form, record: Record) -> Result<[u8; 32], StateError> {
-        let mut body = record.body;
-        let own = form.chain();
-        let common = way::common(own, &self.chain)?;
-        let back: Vec<(&Lens, Dir)> = self.chain.route_from(own, common);
-        let mut silent = LossReport::default();
-        let mut run = Run {
-            fuel: &mut Fuel::TRAVELLING.clone(),
-            loss: &mut silent,
-            path: Vec::new(),
+        let mut document = Document::read(&self.bytes, MOST_ORIGINS)?;
+        let written = Value::Map(std::mem::take(&mut document.body));
+        let (back, is_the_same) = match document.back_from(form, &record.body, &written) {
+            Err(StateError::Step(LensError::NoCode { .. } | LensError::Code { .. })) => {
+                // No code leads back: what was read must be read the same again.
+                if let Value::Map(body) = &written {
+                    document.body = body.clone();
+                }
+                let again = document.bring_to(form, &mut Fuel::TRAVELLING.clone())?;
+                let is_the_same = again.body == record.body;
+                (record.body, is_the_same)
+            }
+            back => back?,
         };
-        // What a version declares to drop is taken from the original: the comparison is about everything else.
-        apply_all(&back, &mut body, Some(&self.body), &mut run)?;
-        hash_of(&Value::Map(body))
+        hash_of(&if is_the_same {
+            written
+        } else {
+            Value::Map(back)
+        })
     }
+}
 
-    /// Whether travelling steps led down to the last version that `own` knows, so that all of it rides along as origin.
-    fn travelled_down(&self, own: &Chain) -> Result<bool, StateError> {
-        Ok(way::common(own, &self.chain)? < self.chain.version())
+impl Document {
+    /// `body`, which a program of the version `form` made of this state, as the version that wrote it has it; or as far back as
+    /// an image leads. And whether that is what was `written`.
+    fn back_from(
+        &self,
+        form: &Form,
+        body: &Map,
+        written: &Value,
+    ) -> Result<(Map, bool), StateError> {
+        let (own, theirs) = (form.line(), self.line());
+        let way = way::Way::new(own, theirs, self.readable_from)?;
+        let image = way.image.and_then(|version| self.images.get(&version));
+        let Some(target) = image.map(|image| &image.body).or(written.as_map()) else {
+            return Err(StateError::Malformed("its body is missing"));
+        };
+        let end = way.image.unwrap_or(theirs.chain.version());
+        let down = own.chain.down(own.chain.version(), way.common);
+        let moves: Vec<_> = down.chain(theirs.chain.up(way.common, end)).collect();
+        let (mut fuel, mut silent) = (Fuel::TRAVELLING, LossReport::default());
+        let mut run = Run::new(&mut fuel, &mut silent);
+        let mut back = body.clone();
+        // What a version declares to drop is taken from the original: the comparison is about everything else.
+        run_all(&moves, &mut back, Some(target), Keys::none(), &mut run)?;
+        let is_the_same = back == *target;
+        Ok((back, is_the_same))
     }
 }
 

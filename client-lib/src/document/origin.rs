@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Form;
 use super::read::Document;
 use super::way::common;
-use crate::chain::Chain;
+use crate::cbor;
+use crate::chain::Line;
 use crate::error::StateError;
 use crate::lens::Fuel;
-use crate::loss::{LossReason, LossReport};
-use crate::value::Map;
+use crate::value::{Map, Value};
 
 /// What a newer version wrote and this one cannot hold. Save it along: see [`save_with_origin`](super::save_with_origin).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,37 +24,82 @@ impl Origin {
     }
 }
 
+/// The origin could not be read. It must not keep the body from being restored.
+pub(super) struct Unreadable;
+
 impl Document {
-    /// The origin as `own` sees it. An origin that cannot be read must not keep the body from being restored.
+    /// The origin as `form` sees it, where it knows anything that the body does not. Fails as a whole only where the body could
+    /// not be restored either.
     pub(super) fn base(
-        &self,
-        origin: &Document,
-        own: &Chain,
-        loss: &mut LossReport,
+        &mut self,
+        form: &Form,
         fuel: &mut Fuel,
-    ) -> Option<Map> {
-        if origin.type_id == self.type_id
-            && let Ok(base) = origin.bring_to(own, &mut LossReport::default(), fuel)
-        {
-            return Some(base);
+    ) -> Result<Result<Option<Map>, Unreadable>, StateError> {
+        let own = form.line();
+        let (common, at_its_end) = (common(own, self.line())?, self.id.number);
+        let is_own = common == at_its_end && common == own.chain.version();
+        let Some(origin) = &mut self.origin else {
+            return Ok(Ok(None));
+        };
+        if origin.type_id != self.type_id {
+            return Ok(Err(Unreadable));
         }
-        loss.note("", LossReason::OriginUnreadable);
-        None
+        // On the way up it does. On the way down only what is on the reader's own branch does.
+        let knows_more = common == at_its_end || origin.shares_most(own) > Some(common);
+        if is_own || !knows_more {
+            return Ok(Ok(None));
+        }
+        match origin.bring_to(form, fuel) {
+            Ok(brought) => Ok(Ok(Some(brought.body))),
+            Err(_) => Ok(Err(Unreadable)),
+        }
     }
 
-    /// What a program with the chain `own` must save along: the innermost state that it does not know all steps of.
-    pub(super) fn origin_for(&self, own: &Chain) -> Result<Option<Origin>, StateError> {
-        if common(own, &self.chain)? < self.chain.version() {
-            return Ok(Some(Origin {
-                bytes: self.bytes.clone(),
-            }));
+    /// The newest version of `own` that this state or an origin in it knows.
+    fn shares_most(&self, own: Line<'_>) -> Option<u32> {
+        let inner = self
+            .origin
+            .as_ref()
+            .and_then(|origin| origin.shares_most(own));
+        own.last_common(&self.line()).max(inner)
+    }
+
+    /// What a program of the version `form` must save along: this state, if steps lead to it that the program does not
+    /// know, and the origins in it of which the same is true. What was not merged is kept as it is.
+    pub(super) fn origin_for(
+        &self,
+        form: &Form,
+        merged: bool,
+    ) -> Result<Option<Origin>, StateError> {
+        let own = form.line();
+        let kept = match &self.origin {
+            Some(origin) if !merged && !self.is_new_to(own) => Some(origin.bytes.clone()),
+            _ if !merged => Some(self.bytes.clone()),
+            _ => self.unknown_to(own)?,
+        };
+        Ok(kept.map(|bytes| Origin { bytes }))
+    }
+
+    /// This state and the origins in it, without those that `own` knows all steps of: left in, they would nest ever deeper
+    /// while two branches take turns.
+    fn unknown_to(&self, own: Line<'_>) -> Result<Option<Arc<[u8]>>, StateError> {
+        let inner = match &self.origin {
+            Some(origin) => origin.unknown_to(own)?,
+            None => None,
+        };
+        if !self.is_new_to(own) {
+            return Ok(inner);
         }
-        match &self.origin {
-            // An origin that shares no version with this program is not this program's to give up.
-            Some(origin) => Ok(origin.origin_for(own).unwrap_or(Some(Origin {
-                bytes: origin.bytes.clone(),
-            }))),
-            None => Ok(None),
+        if inner.as_ref() == self.origin.as_ref().map(|origin| &origin.bytes) {
+            return Ok(Some(self.bytes.clone()));
         }
+        let Value::Map(mut map) = cbor::decode(&self.bytes)? else {
+            return Err(StateError::Malformed("it is not a map"));
+        };
+        match inner {
+            Some(inner) => map.insert("origin", Value::Bytes(inner.to_vec())),
+            None => map.remove("origin"),
+        };
+        Ok(Some(cbor::encode(&Value::Map(map))?.into()))
     }
 }

@@ -1,11 +1,12 @@
 //! Bytes back to a value, for bytes that nobody vouches for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::way::common;
+use super::way::Brought;
 use super::{Form, LAYOUT, Provenance, Restored};
 use crate::cbor;
-use crate::chain::Chain;
+use crate::chain::{Chain, Line, VersionId};
 use crate::error::StateError;
 use crate::host;
 use crate::lens::Fuel;
@@ -14,7 +15,7 @@ use crate::state::{Record, State};
 use crate::value::{Map, Value};
 
 /// Most origins within origins. Each is a newer version than the one around it.
-const MOST_ORIGINS: usize = 16;
+pub(super) const MOST_ORIGINS: usize = 16;
 
 /// Brings back what [`save`](super::save) wrote, in this or any other version of the program.
 ///
@@ -30,7 +31,7 @@ pub fn restore<T: State>(bytes: &[u8]) -> Result<Restored<T>, StateError> {
     } = restore_record(&Form::of::<T>(), bytes)?;
     let mut unread = LossReport::default();
     let value = T::from_record(record, &mut unread)?;
-    if provenance.travelled_down(T::chain())? {
+    if provenance.travelled_down {
         unread.mark_all_kept();
     }
     loss.append(unread);
@@ -47,26 +48,30 @@ pub fn restore<T: State>(bytes: &[u8]) -> Result<Restored<T>, StateError> {
 /// # Errors
 /// As [`restore`]; that the record fits its schema is the caller's to check.
 pub fn restore_record(form: &Form, bytes: &[u8]) -> Result<Restored<Record>, StateError> {
-    let document = Document::read(bytes, MOST_ORIGINS)?;
+    let mut document = Document::read(bytes, MOST_ORIGINS)?;
     if document.type_id != form.type_id {
         return Err(StateError::OtherType {
             expected: form.type_id.clone().into_owned(),
             found: document.type_id,
         });
     }
-    let own = form.chain();
-    let mut loss = LossReport::default();
-    let origin = document.origin_for(own)?;
-    let body = document.bring_to(own, &mut loss, &mut Fuel::TRAVELLING.clone())?;
+    let mut fuel = Fuel::TRAVELLING;
+    let Brought {
+        body,
+        mut loss,
+        origin_is_merged,
+    } = document.bring_to(form, &mut fuel)?;
+    let origin = document.origin_for(form, origin_is_merged)?;
     let local = document.local_fields(&mut loss);
-    if common(own, &document.chain)? < document.chain.version() {
+    let provenance = Provenance {
+        travelled_down: document.is_new_to(form.line()),
+        id: document.id,
+        bytes: document.bytes,
+    };
+    if provenance.travelled_down {
         // The origin is the document itself.
         loss.mark_all_kept();
     }
-    let provenance = Provenance {
-        body: document.body,
-        chain: document.chain,
-    };
     Ok(Restored {
         value: Record { body, local },
         loss,
@@ -87,36 +92,34 @@ pub fn type_of(bytes: &[u8]) -> Result<String, StateError> {
 pub(super) struct Document {
     pub(super) bytes: Arc<[u8]>,
     pub(super) type_id: String,
+    pub(super) id: VersionId,
     pub(super) chain: Chain,
+    /// Oldest version that can make anything of it.
+    pub(super) readable_from: u32,
     pub(super) body: Map,
+    /// Bodies of older versions, which only code could make.
+    pub(super) images: BTreeMap<u32, Image>,
     pub(super) local: Option<Map>,
     pub(super) origin: Option<Box<Document>>,
 }
 
+/// The body as an older version reads it.
+pub(super) struct Image {
+    pub(super) body: Map,
+    /// What had no place in it, in the names of the version that wrote.
+    pub(super) lost: Vec<String>,
+}
+
 impl Document {
-    fn read(bytes: &[u8], origins_left: usize) -> Result<Document, StateError> {
+    pub(super) fn read(bytes: &[u8], origins_left: usize) -> Result<Document, StateError> {
         let Value::Map(mut map) = cbor::decode(bytes)? else {
             return Err(StateError::Malformed("it is not a map"));
         };
-        match map.get("overwinter") {
-            Some(Value::Int(LAYOUT)) => {}
-            Some(Value::Int(other)) => {
-                return Err(StateError::Layout(u64::try_from(*other).unwrap_or(0)));
-            }
-            _ => return Err(StateError::Malformed("its layout number is missing")),
-        }
+        check_layout(&map)?;
         let Some(Value::Text(type_id)) = map.remove("type") else {
             return Err(StateError::Malformed("its type is missing"));
         };
-        let version = match map.get("version") {
-            Some(Value::Int(version)) => u32::try_from(*version).ok(),
-            _ => None,
-        };
-        let version = version.ok_or(StateError::Malformed("its version is missing"))?;
-        let chain = map
-            .remove("chain")
-            .ok_or(StateError::Malformed("its steps are missing"))?;
-        let chain = Chain::read(version, chain)?;
+        let (chain, id) = read_version(&map)?;
         let Some(Value::Map(body)) = map.remove("body") else {
             return Err(StateError::Malformed("its body is missing"));
         };
@@ -125,22 +128,26 @@ impl Document {
             Some(Value::Map(local)) => Some(local),
             Some(_) => return Err(StateError::Malformed("its local part is not a map")),
         };
-        let origin = match (map.remove("origin"), origins_left.checked_sub(1)) {
-            (None, _) => None,
-            (Some(Value::Bytes(origin)), Some(left)) => {
-                Some(Box::new(Document::read(&origin, left)?))
-            }
-            (Some(Value::Bytes(_)), None) => return Err(StateError::TooManyOrigins),
-            (Some(_), _) => return Err(StateError::Malformed("its origin is not bytes")),
-        };
         Ok(Document {
             bytes: bytes.into(),
             type_id,
-            chain,
+            readable_from: number(&map, "readable_from").ok_or(StateError::Malformed(
+                "the oldest version that can read it is missing",
+            ))?,
             body,
+            images: read_images(map.remove("images"), id.number)?,
             local,
-            origin,
+            origin: read_origin(map.remove("origin"), origins_left)?,
+            id,
+            chain,
         })
+    }
+
+    pub(super) fn line(&self) -> Line<'_> {
+        Line {
+            chain: &self.chain,
+            schema: self.id.schema,
+        }
     }
 
     fn local_fields(&self, loss: &mut LossReport) -> Map {
@@ -161,5 +168,86 @@ impl Document {
             loss.note(name, LossReason::LocalToOtherHost);
         }
         Map::new()
+    }
+}
+
+fn number(map: &Map, name: &str) -> Option<u32> {
+    match map.get(name) {
+        Some(Value::Int(number)) => u32::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+fn check_layout(map: &Map) -> Result<(), StateError> {
+    match map.get("overwinter") {
+        Some(Value::Int(LAYOUT)) => Ok(()),
+        Some(Value::Int(other)) => Err(StateError::Layout(u64::try_from(*other).unwrap_or(0))),
+        _ => Err(StateError::Malformed("its layout number is missing")),
+    }
+}
+
+/// The chain and the id of the version that wrote, which have to fit each other.
+fn read_version(map: &Map) -> Result<(Chain, VersionId), StateError> {
+    let version = number(map, "version").ok_or(StateError::Malformed("its version is missing"))?;
+    let hash = |name| match map.get(name) {
+        Some(Value::Bytes(bytes)) => <[u8; 32]>::try_from(bytes.as_slice()).ok(),
+        _ => None,
+    };
+    let schema = hash("schema").ok_or(StateError::Malformed("its schema hash is missing"))?;
+    let steps = map
+        .get("chain")
+        .ok_or(StateError::Malformed("its steps are missing"))?;
+    let chain = Chain::read(version, steps)?;
+    let id = VersionId {
+        number: version,
+        schema: Some(schema),
+        chain: chain.hash(),
+    };
+    match hash("chain_hash") {
+        Some(said) if said == id.chain => Ok((chain, id)),
+        _ => Err(StateError::Malformed(
+            "its steps are not those that it says they are",
+        )),
+    }
+}
+
+fn read_images(images: Option<Value>, version: u32) -> Result<BTreeMap<u32, Image>, StateError> {
+    let bad = StateError::Malformed("its images of older versions are damaged");
+    let images = match images {
+        None => return Ok(BTreeMap::new()),
+        Some(Value::Map(images)) => images,
+        Some(_) => return Err(bad),
+    };
+    let read = |(number, image): (String, Value)| {
+        let number: u32 = number.parse().ok().filter(|number| *number < version)?;
+        let Value::Map(mut image) = image else {
+            return None;
+        };
+        let (Value::Map(body), Value::List(lost)) = (image.remove("body")?, image.remove("lost")?)
+        else {
+            return None;
+        };
+        let lost = lost.iter().map(|path| path.as_text().map(str::to_owned));
+        let lost = lost.collect::<Option<_>>()?;
+        Some((number, Image { body, lost }))
+    };
+    images
+        .into_iter()
+        .map(read)
+        .collect::<Option<_>>()
+        .ok_or(bad)
+}
+
+fn read_origin(
+    origin: Option<Value>,
+    origins_left: usize,
+) -> Result<Option<Box<Document>>, StateError> {
+    match (origin, origins_left.checked_sub(1)) {
+        (None, _) => Ok(None),
+        (Some(Value::Bytes(origin)), Some(left)) => {
+            Ok(Some(Box::new(Document::read(&origin, left)?)))
+        }
+        (Some(Value::Bytes(_)), None) => Err(StateError::TooManyOrigins),
+        (Some(_), _) => Err(StateError::Malformed("its origin is not bytes")),
     }
 }

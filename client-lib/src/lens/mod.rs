@@ -14,26 +14,29 @@
 //! untrusted input as before.
 
 mod apply;
+mod choice;
+mod data;
 mod fuel;
+mod inside;
+mod keys;
+mod run;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod text;
 
-use serde::{Deserialize, Serialize};
-
-pub use apply::{Dir, LensError};
-pub(crate) use apply::{Run, apply_all};
 pub use fuel::Fuel;
+pub use keys::Keys;
+pub use run::{Dir, LensError};
+pub(crate) use run::{Move, Run, run_all};
 pub use scalar::Scalar;
 
-use crate::bridge;
 use crate::value::{Kind, Value};
 
 /// One change between two versions of a record.
 ///
-/// Serialized as a map with one entry, for example `{"rename": {"from": "file", "to": "path"}}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// As data it is a map with one entry, for example `{"rename": {"from": "file", "to": "path"}}`; see [`Lens::to_value`].
+#[derive(Debug, Clone, PartialEq)]
 pub enum Lens {
     /// A field is called otherwise.
     Rename {
@@ -104,15 +107,50 @@ pub enum Lens {
         /// Going down, the variant for those not in `pairs`; none: they stay as they are.
         other_down: Option<String>,
     },
-    /// Lenses within a sub-record.
+    /// Text becomes several texts, cut at the first separators; the last one takes what is left. Where there are fewer
+    /// separators the last ones are empty.
+    Split {
+        /// The text.
+        field: String,
+        /// Where it is cut; not empty.
+        separator: String,
+        /// The fields that take the parts, in order; at least one.
+        into: Vec<String>,
+    },
+    /// Several texts become one; empty ones at the end are left out. The opposite of [`Lens::Split`].
+    Join {
+        /// The texts, in order; at least one.
+        fields: Vec<String>,
+        /// What stands between them; not empty.
+        separator: String,
+        /// The field that takes the whole.
+        into: String,
+    },
+    /// Lenses within a sub-record. Within it, as within [`Lens::Each`] and [`Lens::Variant`], a field named `""` is the value
+    /// itself: so an element that is no record can be converted.
     In {
         /// The sub-record.
         field: String,
         /// What happens in it, in order.
         lenses: Vec<Lens>,
     },
+    /// Lenses within each element of a list or a map.
+    Each {
+        /// The list, or the map with names that are data.
+        field: String,
+        /// What happens in each element, in order.
+        lenses: Vec<Lens>,
+    },
+    /// Lenses within what one variant of an enum carries; other variants stay as they are.
+    Variant {
+        /// The enum's field.
+        field: String,
+        /// The variant, by the name that it has before and after.
+        variant: String,
+        /// What happens in it, in order.
+        lenses: Vec<Lens>,
+    },
     /// A travelling step of a kind this library does not know: an error only when it would have to be run.
-    #[serde(untagged)]
     Unknown(Value),
 }
 
@@ -135,10 +173,5 @@ impl Lens {
             kind: default.kind(),
             default,
         }
-    }
-
-    /// Reads a travelling lens; one of an unknown kind becomes [`Lens::Unknown`].
-    pub(crate) fn read(value: Value) -> Lens {
-        bridge::from_value(value.clone()).unwrap_or(Lens::Unknown(value))
     }
 }

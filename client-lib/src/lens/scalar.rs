@@ -19,6 +19,16 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// Its name in a lens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scalar::Bool => "bool",
+            Scalar::Int => "int",
+            Scalar::Float => "float",
+            Scalar::Text => "text",
+        }
+    }
+
     pub(super) fn is_kind_of(self, value: &Value) -> bool {
         matches!(
             (self, value),

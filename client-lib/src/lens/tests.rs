@@ -6,21 +6,30 @@ use super::*;
 use crate::loss::LossReport;
 use crate::value::Map;
 
-fn run(steps: &[(&Lens, Dir)], record: &Map, base: Option<&Map>) -> (Map, LossReport) {
-    let mut record = record.clone();
+fn try_run(
+    moves: &[Move<'_>],
+    record: &mut Map,
+    base: Option<&Map>,
+    mut fuel: Fuel,
+) -> (Result<(), LensError>, LossReport) {
     let mut loss = LossReport::default();
-    let mut run = Run {
-        fuel: &mut Fuel::TRAVELLING.clone(),
-        loss: &mut loss,
-        path: Vec::new(),
-    };
-    apply_all(steps, &mut record, base, &mut run).expect("a lens that fits its record runs");
+    let mut run = Run::new(&mut fuel, &mut loss);
+    (run_all(moves, record, base, Keys::none(), &mut run), loss)
+}
+
+fn run(moves: &[Move<'_>], record: &Map, base: Option<&Map>) -> (Map, LossReport) {
+    let mut record = record.clone();
+    let (done, loss) = try_run(moves, &mut record, base, Fuel::TRAVELLING);
+    done.expect("a lens that fits its record runs");
     (record, loss)
 }
 
 fn up(lenses: &[Lens], record: &Map, base: Option<&Map>) -> (Map, LossReport) {
     run(
-        &lenses.iter().map(|l| (l, Dir::Up)).collect::<Vec<_>>(),
+        &lenses
+            .iter()
+            .map(|l| Move::Lens(l, Dir::Up))
+            .collect::<Vec<_>>(),
         record,
         base,
     )
@@ -31,7 +40,7 @@ fn down(lenses: &[Lens], record: &Map, base: Option<&Map>) -> (Map, LossReport) 
         &lenses
             .iter()
             .rev()
-            .map(|l| (l, Dir::Down))
+            .map(|l| Move::Lens(l, Dir::Down))
             .collect::<Vec<_>>(),
         record,
         base,
@@ -265,16 +274,15 @@ proptest! {
         let (_, lenses) = scene(&mut Choices(bytes.iter()));
         let mut choices = Choices(other.iter());
         let (mut record, base) = (choices.record(), choices.record());
-        let steps: Vec<_> = lenses.iter().map(|l| (l, if fuel % 2 == 0 { Dir::Up } else { Dir::Down })).collect();
-        let mut run = Run { fuel: &mut Fuel::new(fuel), loss: &mut LossReport::default(), path: Vec::new() };
-        let _ = apply_all(&steps, &mut record, Some(&base), &mut run);
+        let dir = if fuel % 2 == 0 { Dir::Up } else { Dir::Down };
+        let moves: Vec<_> = lenses.iter().map(|l| Move::Lens(l, dir)).collect();
+        let _ = try_run(&moves, &mut record, Some(&base), Fuel::new(fuel));
     }
 
     #[test]
     fn a_lens_travels(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         for lens in scene(&mut Choices(bytes.iter())).1 {
-            let value = crate::bridge::to_value(&lens).unwrap();
-            prop_assert_eq!(Lens::read(value), lens);
+            prop_assert_eq!(Lens::read(&lens.to_value()), lens);
         }
     }
 }
@@ -289,18 +297,16 @@ fn record(entries: &[(&str, Value)]) -> Map {
 #[test]
 fn an_unknown_lens_is_kept_as_it_came_and_refused_when_run() {
     let value = crate::bridge::to_value(&record(&[("fold", Value::Int(3))])).unwrap();
-    let lens = Lens::read(value.clone());
+    let lens = Lens::read(&value);
     assert_eq!(lens, Lens::Unknown(value.clone()));
-    assert_eq!(crate::bridge::to_value(&lens).unwrap(), value);
-    let mut run = Run {
-        fuel: &mut Fuel::OWN.clone(),
-        loss: &mut LossReport::default(),
-        path: Vec::new(),
-    };
-    assert_eq!(
-        apply_all(&[(&lens, Dir::Up)], &mut Map::new(), None, &mut run),
-        Err(LensError::UnknownLens)
+    assert_eq!(lens.to_value(), value);
+    let (done, _) = try_run(
+        &[Move::Lens(&lens, Dir::Up)],
+        &mut Map::new(),
+        None,
+        Fuel::OWN,
     );
+    assert_eq!(done, Err(LensError::UnknownLens));
 }
 
 #[test]
@@ -311,23 +317,16 @@ fn an_unknown_option_makes_a_known_lens_unknown() {
         ("when", "c".into()),
     ]);
     let value = Value::Map(record(&[("rename", Value::Map(rename))]));
-    assert!(matches!(Lens::read(value), Lens::Unknown(_)));
+    assert!(matches!(Lens::read(&value), Lens::Unknown(_)));
 }
 
 #[test]
 fn nesting_without_end_runs_out_of_fuel() {
     let lenses = vec![Lens::Wrap { field: "f".into() }; 5000];
-    let steps: Vec<_> = lenses.iter().map(|l| (l, Dir::Up)).collect();
-    let mut run = Run {
-        fuel: &mut Fuel::TRAVELLING.clone(),
-        loss: &mut LossReport::default(),
-        path: Vec::new(),
-    };
+    let moves: Vec<_> = lenses.iter().map(|l| Move::Lens(l, Dir::Up)).collect();
     let mut map = record(&[("f", Value::Int(1))]);
-    assert_eq!(
-        apply_all(&steps, &mut map, None, &mut run),
-        Err(LensError::OutOfFuel)
-    );
+    let (done, _) = try_run(&moves, &mut map, None, Fuel::TRAVELLING);
+    assert_eq!(done, Err(LensError::OutOfFuel));
 }
 
 #[test]
