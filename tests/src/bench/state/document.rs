@@ -18,6 +18,7 @@ pub struct Document {
     pub caret: u64,
     pub wrap: bool,
     pub zoom: f64,
+    #[state(opaque)]
     pub undo: Vec<Edit>,
 }
 
