@@ -8,6 +8,9 @@ use clap::{Parser, Subcommand};
 /// A session in which nothing has to be closed: look at it, put groups to sleep, wake, update and move them.
 ///
 /// A GROUP is an id as `status` shows it (the first digits are enough when they are unique) or a title.
+///
+/// Exit code: 0 it is done; 1 it failed or did not end in time for at least one group, each of which is named; 2 wrong usage or
+/// no session to ask, and nothing was changed.
 #[derive(Parser, Debug)]
 #[command(name = "overwinter", version, max_term_width = 100)]
 pub struct Args {
@@ -15,11 +18,12 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Give up waiting after this many seconds; the operation itself goes on [default: 60, for a move 600]
+    /// Give up waiting after this many seconds; the operation itself goes on, but for a move, which then ends
+    /// [default: 60, for a move 600]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub timeout: Option<u32>,
 
-    /// Do not wait for the end of the operation
+    /// Do not wait for the end of the operation (not for a move: it lives no longer than this command)
     #[arg(long, global = true, overrides_with = "wait")]
     pub no_wait: bool,
 
@@ -29,6 +33,15 @@ pub struct Args {
 }
 
 impl Args {
+    /// What clap cannot see by itself.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let carries = matches!(self.command, Command::Move(_) | Command::Receive);
+        (self.no_wait && carries).then_some(
+            "a move lives no longer than this command, so --no-wait cannot be had with it. Nothing was moved. Run it again \
+             without; the shell can put it into the background.",
+        )
+    }
+
     /// How long to wait for the end of an operation.
     pub fn patience(&self) -> Duration {
         let default = match self.command {

@@ -14,6 +14,9 @@ use zbus::{MatchRule, message::Type};
 /// Longest wait for the answer to one call. The session answers every call at once; this bounds a session that hangs.
 const CALL: Duration = Duration::from_secs(10);
 
+/// The bus itself: its name, and that of its interface.
+const DAEMON: &str = "org.freedesktop.DBus";
+
 /// Why a command could not be carried out.
 #[derive(Debug)]
 pub enum Trouble {
@@ -85,8 +88,8 @@ impl Session {
             .and_then(|builder| builder.method_timeout(CALL).build())
             .map_err(|e| {
                 Trouble::usage(format!(
-                    "the session bus cannot be reached ({e}). Nothing was changed. Run this inside the session, or set \
-                     DBUS_SESSION_BUS_ADDRESS to its bus."
+                    "the session bus cannot be reached ({e}). Nothing was changed. Run this again inside the session, or \
+                     with DBUS_SESSION_BUS_ADDRESS set to its bus."
                 ))
             })?;
         let owned = fdo::DBusProxy::new(&bus)
@@ -96,12 +99,12 @@ impl Session {
             })
             .map_err(|e| {
                 Trouble::usage(format!(
-                    "the session bus does not answer: {e}. Nothing was changed."
+                    "the session bus does not answer: {e}. Nothing was changed. Try again; if that does not help, log in anew."
                 ))
             })?;
         if !owned {
             return Err(Trouble::usage(
-                "no Overwinter session runs on this bus. Nothing was changed. Log into one, or start `overwinter-compositor`.",
+                "no Overwinter session runs on this bus. Nothing was changed. Log into one, or start `overwinter-compositor`; then run this again.",
             ));
         }
         Ok(Session { bus })
@@ -156,20 +159,27 @@ impl Session {
             .build();
         let gone = MatchRule::builder()
             .msg_type(Type::Signal)
-            .sender("org.freedesktop.DBus")
-            .and_then(|r| r.interface("org.freedesktop.DBus"))
+            .sender(DAEMON)
+            .and_then(|r| r.interface(DAEMON))
             .and_then(|r| r.member("NameOwnerChanged"))
             .and_then(|r| r.arg(0, SESSION_NAME))
             .map_err(unheard)?
             .build();
+        // One listener for both: the session tells the ends of its operations before it goes, and two would race.
+        let messages = MessageIterator::from(&self.bus);
+        let daemon = fdo::DBusProxy::new(&self.bus).map_err(unheard)?;
+        for rule in [ended, gone] {
+            daemon.add_match_rule(rule).map_err(|e| unheard(e.into()))?;
+        }
         let (sender, heard) = channel();
-        listen(&self.bus, ended, sender.clone(), |message| {
-            let body = message.body();
-            let (operation, state, results) = body.deserialize().ok()?;
-            Some(News::Ended(operation, End { state, results }))
-        })
-        .map_err(unheard)?;
-        listen(&self.bus, gone, sender, |_| Some(News::SessionGone)).map_err(unheard)?;
+        let name = SESSION_NAME
+            .try_into()
+            .map_err(|e| unheard(zbus::Error::from(e)))?;
+        let session = daemon
+            .get_name_owner(name)
+            .map_err(|e| unheard(e.into()))?
+            .to_string();
+        thread::spawn(move || listen(messages, &session, &sender));
         Ok(Ends { heard })
     }
 
@@ -219,24 +229,34 @@ enum News {
     SessionGone,
 }
 
-/// Reads signals on a thread of their own, since a blocking iterator knows no deadline.
-fn listen(
-    bus: &Connection,
-    rule: MatchRule<'static>,
-    sender: Sender<News>,
-    read: impl Fn(&zbus::Message) -> Option<News> + Send + 'static,
-) -> zbus::Result<()> {
-    let messages = MessageIterator::for_match_rule(rule, bus, Some(64))?;
-    thread::spawn(move || {
-        for message in messages.flatten() {
-            if let Some(news) = read(&message)
-                && sender.send(news).is_err()
-            {
-                return;
-            }
+/// Reads signals, on a thread of their own since a blocking iterator knows no deadline.
+fn listen(messages: MessageIterator, session: &str, sender: &Sender<News>) {
+    for message in messages.flatten() {
+        if let Some(news) = news(&message, session)
+            && sender.send(news).is_err()
+        {
+            return;
         }
-    });
-    Ok(())
+    }
+}
+
+fn news(message: &zbus::Message, session: &str) -> Option<News> {
+    let header = message.header();
+    if header.message_type() != Type::Signal {
+        return None;
+    }
+    let (sender, body) = (header.sender()?.as_str(), message.body());
+    match header.member()?.as_str() {
+        "OperationEnded" if sender == session => {
+            let (operation, state, results) = body.deserialize().ok()?;
+            Some(News::Ended(operation, End { state, results }))
+        }
+        "NameOwnerChanged" if sender == DAEMON => {
+            let (name, _, _): (&str, &str, &str) = body.deserialize().ok()?;
+            (name == SESSION_NAME).then_some(News::SessionGone)
+        }
+        _ => None,
+    }
 }
 
 /// Ends of operations, from the moment [`Session::ends`] was called.
@@ -245,16 +265,16 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Waits for the end of one operation.
+    /// Waits for the end of one operation; `None` when it takes longer than `patience`.
     ///
     /// # Errors
-    /// When it takes longer than `patience`, or the session goes away.
-    pub fn wait(&mut self, operation: u64, patience: Duration) -> Result<End, Trouble> {
+    /// When the session goes away.
+    pub fn wait(&mut self, operation: u64, patience: Duration) -> Result<Option<End>, Trouble> {
         let start = Instant::now();
         loop {
             let left = patience.saturating_sub(start.elapsed());
             match self.heard.recv_timeout(left) {
-                Ok(News::Ended(number, end)) if number == operation => return Ok(end),
+                Ok(News::Ended(number, end)) if number == operation => return Ok(Some(end)),
                 Ok(News::Ended(..)) => {}
                 Ok(News::SessionGone) | Err(RecvTimeoutError::Disconnected) => {
                     return Err(Trouble::failed(
@@ -262,13 +282,7 @@ impl Ends {
                          saved as they went. Start the session again; `overwinter status` tells.",
                     ));
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(Trouble::failed(format!(
-                        "operation {operation} has not ended within {} s. It goes on, and nothing is lost by waiting; \
-                         `overwinter status` tells how it stands.",
-                        patience.as_secs()
-                    )));
-                }
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
             }
         }
     }

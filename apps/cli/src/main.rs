@@ -1,6 +1,7 @@
 //! `overwinter`: the session from the command line.
 //!
-//! Exit codes: 0 it is done; 1 it failed for at least one group (each is named); 2 wrong usage, or no session to ask.
+//! Exit codes: 0 it is done; 1 it failed or did not end in time, for at least one group (each is named); 2 wrong usage, or
+//! no session to ask: nothing was changed. `overwinter --help` says the same.
 
 mod args;
 mod bus;
@@ -32,14 +33,26 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(trouble) => {
-            eprintln!("overwinter: {trouble}");
+            eprintln!("{}: {trouble}", speaker(&args.command));
             ExitCode::from(trouble.exit_code())
         }
     }
 }
 
+/// Who complains. What `receive` says is read on the other host, which must not take it for its own.
+fn speaker(command: &Command) -> String {
+    if !matches!(command, Command::Receive) {
+        return "overwinter".into();
+    }
+    let here = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("overwinter receive, on {}", here.trim())
+}
+
 /// Carries out the command; false when it failed for at least one group.
 fn run(args: &Args) -> Result<bool, Trouble> {
+    if let Some(why) = args.contradiction() {
+        return Err(Trouble::usage(why));
+    }
     if let Command::Screenshot { file } = &args.command {
         screenshot::take(file)?;
         return Ok(true);
@@ -116,7 +129,7 @@ fn app_to_undo(session: &Session, app: Option<&str>) -> Result<String, Trouble> 
     match apps[..] {
         [app] => Ok(app.into()),
         [] => Err(Trouble::usage(
-            "no app has a group in this session: there is nothing to undo",
+            "no app has a group in this session: there is nothing to undo. Nothing was changed. `overwinter status` lists groups.",
         )),
         _ => Err(Trouble::usage(format!(
             "which app's update? Nothing was changed. Name one of: {}",
@@ -142,7 +155,13 @@ where
         println!("operation {operation} has begun");
         return Ok(true);
     }
-    let end = ends.wait(operation, patience)?;
+    let Some(end) = ends.wait(operation, patience)? else {
+        return Err(Trouble::failed(format!(
+            "operation {operation} has not ended within {} s. It goes on, and nothing is lost by waiting; `overwinter status` \
+             tells how it stands, --timeout gives it more time.",
+            patience.as_secs()
+        )));
+    };
     print!("{}", report::results(&end));
     Ok(end.all_well())
 }

@@ -30,7 +30,7 @@ const LARGEST: u32 = 16384;
 /// No compositor, one that cannot be asked for pictures, or a file that cannot be written (none is left half-written).
 pub fn take(file: &Path) -> Result<(), Trouble> {
     let connection = Connection::connect_to_env().map_err(|e| {
-        Trouble::usage(format!("no Wayland compositor can be reached ({e}). No picture was taken. Is WAYLAND_DISPLAY set?"))
+        Trouble::usage(format!("no Wayland compositor can be reached ({e}). Nothing was written. Run this again inside a session, or with WAYLAND_DISPLAY set."))
     })?;
     let mut queue = connection.new_event_queue();
     let mut grab = Grab::default();
@@ -220,7 +220,7 @@ fn write(file: &Path, offer: Offer, bytes: Vec<u8>, flipped: bool) -> Result<(),
         .map_err(|e| {
             let _ = std::fs::remove_file(part);
             Trouble::failed(format!(
-                "{} cannot be written: {e}. Nothing was left there.",
+                "{} cannot be written: {e}. Nothing was left there. Try again with a file that can be.",
                 file.display()
             ))
         })

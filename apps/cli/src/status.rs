@@ -84,7 +84,7 @@ impl Status {
                     .map(|g| format!("{} ({})", short(&g.id), g.title))
                     .collect();
                 Err(Trouble::usage(format!(
-                    "`{word}` may be any of {}. Nothing was changed. Write more digits.",
+                    "`{word}` may be any of {}. Nothing was changed. Name one by the digits that `overwinter status` shows.",
                     list.join(", ")
                 )))
             }

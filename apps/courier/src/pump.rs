@@ -20,6 +20,8 @@ pub struct Limits {
     pub silence: Duration,
     /// The same once one direction has ended: what is still to come is an answer, not work.
     pub farewell: Duration,
+    /// When the stream is closed even though bytes still move; `None`: whenever the sessions are done.
+    pub until: Option<Instant>,
 }
 
 impl Default for Limits {
@@ -27,6 +29,7 @@ impl Default for Limits {
         Limits {
             silence: Duration::from_secs(120),
             farewell: Duration::from_secs(30),
+            until: None,
         }
     }
 }
@@ -75,6 +78,16 @@ pub enum PumpError {
     Silent {
         /// The limit that was reached.
         limit: Duration,
+        /// What had been carried until then.
+        carried: Carried,
+    },
+    /// The time that it was given is over.
+    #[error(
+        "its time was over ({} B out, {} B back) and it was closed",
+        carried.out,
+        carried.back
+    )]
+    OutOfTime {
         /// What had been carried until then.
         carried: Carried,
     },
@@ -144,6 +157,14 @@ fn carry(session: &UnixStream, peer: Ends, limits: Limits) -> Result<Carried, Pu
         };
         let Some(left) = limit.checked_sub(last_byte.elapsed()) else {
             return Err(PumpError::Silent { limit, carried });
+        };
+        let left = match limits
+            .until
+            .map(|u| u.saturating_duration_since(Instant::now()))
+        {
+            Some(Duration::ZERO) => return Err(PumpError::OutOfTime { carried }),
+            Some(rest) => left.min(rest),
+            None => left,
         };
         let gone = wait(&out, &back, session, reader.as_ref(), writer.as_ref(), left)?;
         out.refused |= gone.peer;

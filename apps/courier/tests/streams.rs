@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use overwinter_courier::{Carried, Ends, Limits, PumpError, Rsh, pump, spawn_ssh};
 
@@ -12,6 +12,7 @@ fn limits() -> Limits {
     Limits {
         silence: Duration::from_secs(20),
         farewell: Duration::from_secs(20),
+        until: None,
     }
 }
 
@@ -150,13 +151,31 @@ fn silence_has_a_limit_and_leaves_no_process() {
 }
 
 #[test]
+fn a_stream_that_never_stops_is_closed_when_its_time_is_over() {
+    let (session, ours) = UnixStream::pair().unwrap();
+    let (carrier, ends) = spawn_ssh("b", &script("exec yes")).unwrap();
+    let limits = Limits {
+        until: Some(Instant::now() + Duration::from_millis(50)),
+        ..limits()
+    };
+    let pumped = thread::spawn(move || pump(ours, ends, limits));
+    // Somebody takes all that comes, so that it is never silent.
+    let mut taken = Vec::new();
+    (&session).read_to_end(&mut taken).unwrap();
+    let error = pumped.join().unwrap().unwrap_err();
+    assert!(matches!(error, PumpError::OutOfTime { .. }), "{error}");
+    assert!(!taken.is_empty());
+    assert!(!carrier.finish(Duration::ZERO).unwrap().success());
+}
+
+#[test]
 fn a_session_that_has_closed_both_ways_ends_the_stream_at_once() {
     let (session, ours) = UnixStream::pair().unwrap();
     let (peer, far) = UnixStream::pair().unwrap();
     (&session).write_all(b"the last word").unwrap();
     drop(session);
     // The far end never hangs up by itself, as an ssh that passes no half-close on.
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     let carried = pump(ours, Ends::of_socket(peer).unwrap(), Limits::default()).unwrap();
     assert_eq!(carried.out, 13);
     assert!(begin.elapsed() < Limits::default().farewell);
