@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use crate::chain::{Chain, Line, VersionId};
 use crate::lens::Keys;
-use crate::schema::Schema;
 use crate::state::State;
 
 /// What identifies a type of state and its version: type id, schema hash, and the chain of steps to its version.
@@ -56,7 +55,7 @@ impl Form {
             type_id: Cow::Borrowed(T::TYPE_ID),
             schema_hash: T::schema_hash(),
             chain: Cow::Borrowed(T::chain()),
-            keys: keys_of(T::schema()),
+            keys: Cow::Borrowed(T::schema().keys()),
         }
     }
 
@@ -90,13 +89,4 @@ impl Form {
             schema: Some(self.schema_hash),
         }
     }
-}
-
-fn keys_of(schema: &Schema) -> Cow<'static, Keys> {
-    let lists = schema.keyed_lists();
-    if lists.is_empty() {
-        return Cow::Borrowed(Keys::none());
-    }
-    let lists = lists.iter().map(|list| (&list.path, list.key.as_str()));
-    Cow::Owned(Keys::new(lists))
 }

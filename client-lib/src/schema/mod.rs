@@ -51,6 +51,7 @@ pub use parse::SchemaError;
 pub(crate) use sample::Random;
 
 use crate::cbor;
+use crate::lens::Keys;
 use crate::value::{INT_RANGE, Kind, Map, Value};
 
 /// Parts within parts, at most; deeper ones are taken as [`Shape::Any`].
@@ -60,17 +61,8 @@ pub const MAX_DEPTH: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Schema {
     root: Record,
-    keys: Vec<KeyedList>,
+    keys: Keys,
     hash: OnceLock<[u8; 32]>,
-}
-
-/// A list whose elements are known by a key, anywhere in a state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyedList {
-    /// Where it is: names of fields and variants from the root; `[]` for the elements of a list or a map.
-    pub path: Vec<String>,
-    /// The field of its elements that no two of them share and that never changes.
-    pub key: String,
 }
 
 /// A record's fields.
@@ -197,6 +189,7 @@ impl Schema {
     pub fn new(root: Record) -> Schema {
         let mut keys = Vec::new();
         find_keys(&root, &mut Vec::new(), &mut keys);
+        let keys = Keys::new(keys.iter().map(|(path, key)| (path, key.as_str())));
         Schema {
             root,
             keys,
@@ -209,8 +202,8 @@ impl Schema {
         &self.root
     }
 
-    /// All lists whose elements are known by a key, the outer ones first.
-    pub fn keyed_lists(&self) -> &[KeyedList] {
+    /// The lists whose elements are known by a key.
+    pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
@@ -257,7 +250,7 @@ impl PartialEq for Schema {
 
 impl Eq for Schema {}
 
-fn find_keys(record: &Record, path: &mut Vec<String>, keys: &mut Vec<KeyedList>) {
+fn find_keys(record: &Record, path: &mut Vec<String>, keys: &mut Vec<(Vec<String>, String)>) {
     for (name, shape) in &record.fields {
         path.push(name.clone());
         find_keys_in(shape, path, keys);
@@ -265,19 +258,16 @@ fn find_keys(record: &Record, path: &mut Vec<String>, keys: &mut Vec<KeyedList>)
     }
 }
 
-fn find_keys_in(shape: &Shape, path: &mut Vec<String>, keys: &mut Vec<KeyedList>) {
+fn find_keys_in(shape: &Shape, path: &mut Vec<String>, keys: &mut Vec<(Vec<String>, String)>) {
     match shape {
         Shape::Keyed(item, key) => {
-            keys.push(KeyedList {
-                path: path.clone(),
-                key: key.clone(),
-            });
-            path.push("[]".to_owned());
+            keys.push((path.clone(), key.clone()));
+            path.push(Keys::ELEMENT.to_owned());
             find_keys_in(item, path, keys);
             path.pop();
         }
         Shape::List(item) | Shape::Array(item, _) | Shape::Map(_, item) => {
-            path.push("[]".to_owned());
+            path.push(Keys::ELEMENT.to_owned());
             find_keys_in(item, path, keys);
             path.pop();
         }
