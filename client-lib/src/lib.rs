@@ -97,6 +97,7 @@ pub mod compat;
 #[cfg(feature = "gtk")]
 pub mod gtk;
 pub mod lens;
+pub mod loops;
 pub mod part;
 pub mod schema;
 pub mod session;
@@ -121,7 +122,7 @@ pub use overwinter_derive::State;
 pub use overwinter_proto::Reason;
 pub use part::Part;
 pub use schema::Schema;
-pub use session::{AppInfo, Arrival, Document, Group, RawDocument, Session, Standing};
+pub use session::{AppInfo, Arrival, Document, Group, Live, RawDocument, Session, Standing, Turn};
 pub use state::{Record, Rest, State};
 pub use value::{Kind, Map, Value};
 

@@ -13,6 +13,8 @@ use stage::*;
 
 struct RawPage(RefCell<Record>);
 
+type Shown = (Group, Rc<RawPage>);
+
 impl RawDocument for RawPage {
     fn title(&self) -> String {
         "A note".to_owned()
@@ -29,7 +31,7 @@ impl RawDocument for RawPage {
 fn a_kind_given_as_data_reads_and_writes_what_a_rust_type_does() {
     let bus = PrivateBus::start();
     let peer = Peer::start(&bus, "wake");
-    let pages: Rc<RefCell<Vec<(Group, Rc<RawPage>)>>> = Rc::default();
+    let pages: Rc<RefCell<Vec<Shown>>> = Rc::default();
     let shown = pages.clone();
     let session = Session::builder(AppInfo::new("org.example.Notes", "1.0"))
         .bus(&bus.address)

@@ -4,12 +4,10 @@
 //! Outside a Wayland session of ours everything here is a no-op.
 
 mod protocol;
-mod source;
 mod wayland;
 mod window;
 
 use std::cell::RefCell;
-use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use gtk4::gio::prelude::*;
 use gtk4::{gio, glib};
 use overwinter_proto::Reason;
 
+use crate::loops::glib::attach_and;
 use crate::session::{Builder, Session};
 
 pub use window::{Window, bind};
@@ -68,18 +67,12 @@ pub fn connect(builder: Builder, app: &impl IsA<gio::Application>) -> Session {
         let held = held.clone();
         glib::timeout_add_local_once(RESTORE_WAIT, move || drop(held.take()));
     }
-    let serve = session.clone();
-    let fd = session.as_fd().as_raw_fd();
-    source::attach(
-        Some(fd),
-        || false,
-        move || {
-            serve.dispatch();
-            if !serve.groups().is_empty() {
-                drop(held.take());
-            }
-        },
-    );
+    let serving = session.clone();
+    attach_and(&session, move || {
+        if !serving.groups().is_empty() {
+            drop(held.take());
+        }
+    });
     let last = session.clone();
     app.connect_shutdown(move |_| last.flush());
     session

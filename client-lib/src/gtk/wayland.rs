@@ -18,7 +18,7 @@ use wayland_client::{Connection, Dispatch, EventQueue, Proxy, QueueHandle};
 
 use super::protocol::overwinter_manager_v1::{self, OverwinterManagerV1};
 use super::protocol::overwinter_window_v1::{self, OverwinterWindowV1};
-use super::source;
+use crate::loops::glib::source;
 
 /// How long the first exchange with the compositor may take.
 const HELLO_WAIT: Duration = Duration::from_secs(1);

@@ -76,7 +76,9 @@ impl Thread {
         let whole = Some(*blake3::hash(&encoded.bytes).as_bytes());
         if let Some(former) = self.saved.get(&key)
             && !heard_of
-            && (former.whole, former.title.as_str()) == (whole, title.as_str())
+            && former.whole == whole
+            // The title of a state that came from the session is known to the session alone.
+            && (former.title.is_empty() || former.title == title)
         {
             let former = former.revision;
             if op != 0 {
@@ -169,6 +171,7 @@ impl Thread {
             revision,
             captured,
             provenance,
+            whole,
             loss,
         } = check;
         let digests = guarded("comparing its state", || {
@@ -188,7 +191,7 @@ impl Thread {
             revision,
             title: String::new(),
             digest: was,
-            whole: None,
+            whole: Some(whole),
             bytes: None,
         };
         self.saved.insert(key, sent);

@@ -1,6 +1,8 @@
 //! What an author writes for one kind of document, and the same without its type for the inside.
 
 use std::any::Any;
+use std::borrow::Borrow;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,7 +102,7 @@ impl<S: State + Send + 'static> AnyDocument for Erased<S> {
         self.0.title()
     }
     fn capture(&self) -> Result<Box<dyn Captured>, String> {
-        Ok(Box::new(CapturedState(self.0.try_capture()?)))
+        Ok(Box::new(CapturedState::<S, S>::new(self.0.try_capture()?)))
     }
     fn adopt(&self) {
         self.0.adopt();
@@ -122,14 +124,21 @@ pub(super) trait Captured: Send {
     fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError>;
 }
 
-struct CapturedState<S>(S);
+/// An `S`, or what can be seen as one.
+pub(super) struct CapturedState<B, S>(B, PhantomData<fn(S)>);
 
-impl<S: State + Send> Captured for CapturedState<S> {
+impl<B, S> CapturedState<B, S> {
+    pub fn new(state: B) -> Self {
+        CapturedState(state, PhantomData)
+    }
+}
+
+impl<B: Borrow<S> + Send, S: State> Captured for CapturedState<B, S> {
     fn encode(&self, origin: Option<&Origin>) -> Result<Encoded, StateError> {
-        save_with_origin(&self.0, origin)
+        save_with_origin(self.0.borrow(), origin)
     }
     fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError> {
-        provenance.digest_after(&self.0)
+        provenance.digest_after(self.0.borrow())
     }
 }
 
@@ -149,6 +158,15 @@ pub(super) struct Decoder {
 }
 
 type Decode = dyn Fn(&[u8]) -> Result<Decoded, StateError> + Send + Sync;
+
+impl Decoder {
+    pub fn of<S: State + Send + 'static>() -> Decoder {
+        Decoder {
+            type_id: S::TYPE_ID.into(),
+            decode: Arc::new(decode::<S>),
+        }
+    }
+}
 
 fn decode<S: State + Send + 'static>(bytes: &[u8]) -> Result<Decoded, StateError> {
     let restored = restore::<S>(bytes)?;
@@ -173,11 +191,7 @@ impl Kind {
     pub fn new<S: State + Send + 'static>(
         restore: impl Fn(&Group, Arrival<S>) -> Result<Rc<dyn Document<State = S>>, String> + 'static,
     ) -> Self {
-        let decoder = Decoder {
-            type_id: S::TYPE_ID.into(),
-            decode: Arc::new(decode::<S>),
-        };
-        Kind::with(decoder, move |group, arrival| {
+        Kind::with(Decoder::of::<S>(), move |group, arrival| {
             restore(group, arrival).map(erase)
         })
     }

@@ -102,6 +102,8 @@ pub(super) struct TrialCheck {
     pub revision: u64,
     pub captured: Box<dyn Captured>,
     pub provenance: Provenance,
+    /// BLAKE3 of the bytes that it was built from.
+    pub whole: [u8; 32],
     pub loss: LossReport,
 }
 

@@ -15,6 +15,7 @@ mod answers;
 mod bus;
 mod document;
 mod group;
+mod live;
 mod messages;
 mod payload;
 mod raw;
@@ -31,13 +32,16 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use overwinter_proto::Reason;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use document::{Arrival, Document};
 pub use group::{Group, Standing};
+pub use live::{Live, LiveState, Turn, Writing};
 pub use raw::RawDocument;
 
 use document::{AnyDocument, Kind, erase};
 use group::Attached;
+use live::Shows;
 use messages::{Job, Opened, Registered, ToUi};
 use requests::Answered;
 use wake::Wake;
@@ -78,6 +82,7 @@ pub struct Builder {
     info: AppInfo,
     bus: Option<String>,
     kinds: Vec<Kind>,
+    shows: Shows,
     names: Option<Box<NamesHook>>,
     on_quit: Option<Box<dyn Fn()>>,
 }
@@ -89,6 +94,7 @@ struct Inner {
     from_worker: mpsc::Receiver<ToUi>,
     wake: Wake,
     kinds: Vec<Kind>,
+    shows: Shows,
     names: RefCell<Option<Box<NamesHook>>>,
     on_quit: RefCell<Option<Box<dyn Fn()>>>,
     groups: RefCell<Vec<Group>>,
@@ -107,6 +113,7 @@ impl Session {
             info,
             bus: None,
             kinds: Vec::new(),
+            shows: Vec::new(),
             names: None,
             on_quit: None,
         }
@@ -161,9 +168,35 @@ impl Session {
     /// Carries out what has arrived. Call it on the UI thread whenever [`as_fd`](AsFd::as_fd) is readable; it never waits.
     pub fn dispatch(&self) {
         self.0.wake.clear();
-        while let Ok(message) = self.0.from_worker.try_recv() {
-            self.0.handle(message);
+        loop {
+            match self.0.from_worker.try_recv() {
+                Ok(message) => self.0.handle(message),
+                Err(mpsc::TryRecvError::Empty) => return,
+                Err(mpsc::TryRecvError::Disconnected) => return self.0.worker_gone(),
+            }
         }
+    }
+
+    /// Waits until something has arrived, at most `at_most`, and carries it out: a main loop for those who have none.
+    ///
+    /// # Errors
+    /// When the system refuses to wait. A signal that arrives meanwhile ends the wait and is no error.
+    pub fn wait(&self, at_most: Option<Duration>) -> std::io::Result<()> {
+        let at_most = at_most.map(|at_most| Timespec {
+            tv_sec: at_most.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: at_most.subsec_nanos().into(),
+        });
+        match poll(&mut [PollFd::new(self, PollFlags::IN)], at_most.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        self.dispatch();
+        Ok(())
+    }
+
+    /// Whether the last copy has been let go of, so that the process is to end. See [`Builder::on_quit`] to be called back.
+    pub fn has_ended(&self) -> bool {
+        self.0.quitting.get()
     }
 
     /// Has everything said so far delivered, waiting at most a second. Call it before the process ends.
@@ -249,6 +282,7 @@ impl Builder {
             from_worker,
             wake,
             kinds: self.kinds,
+            shows: self.shows,
             names: RefCell::new(self.names),
             on_quit: RefCell::new(self.on_quit),
             groups: RefCell::default(),
@@ -356,6 +390,22 @@ impl Inner {
         }
         if dropped && self.groups.borrow().is_empty() {
             self.quit();
+        }
+    }
+
+    /// The worker's thread has ended, which only a bug of ours can bring about: the app goes on without it.
+    fn worker_gone(&self) {
+        if !self.connected.replace(false) {
+            return;
+        }
+        tracing::error!("the library's thread has ended; no sleep and no updates from here on");
+        self.session_lost();
+        let groups = self.groups.borrow().clone();
+        for group in groups
+            .iter()
+            .filter(|group| group.standing() == Standing::Live)
+        {
+            group.disown();
         }
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Trial {
     /// Which of the app's kinds it is.
     pub kind: usize,
     pub decoded: Decoded,
+    /// BLAKE3 of the bytes that it was read from.
+    pub whole: [u8; 32],
 }
 
 /// How a request was answered, for when it comes again.
@@ -207,6 +209,7 @@ impl Inner {
             cookie,
             kind,
             decoded,
+            whole,
         } = trial;
         if self.answer_again(op) {
             return;
@@ -239,6 +242,7 @@ impl Inner {
                     revision,
                     captured,
                     provenance,
+                    whole,
                     loss,
                 };
                 self.worker.send(Job::CheckTrial(check));

@@ -38,6 +38,8 @@ impl Worker {
         let (first, registered) = mpsc::channel();
         let own = jobs.clone();
         let run = move || {
+            // Whatever ends this thread, the UI thread hears of it.
+            let _last = WakeAtTheEnd(wake.clone());
             let bus = Bus::connect(address.as_deref(), own)
                 .inspect_err(|e| {
                     tracing::info!("no session bus, so no sleep and no updates under way: {e}")
@@ -85,6 +87,15 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.flush(super::UI_WAIT);
         self.send(Job::Stop);
+    }
+}
+
+/// Dropped after the thread's channels are, so that whoever is woken finds them closed.
+struct WakeAtTheEnd(WakeHandle);
+
+impl Drop for WakeAtTheEnd {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 
@@ -329,9 +340,9 @@ impl Thread {
         };
         let read = payload::take(inline, files)
             .map_err(|e| format!("the state cannot be taken: {e}"))
-            .and_then(|bytes| self.decode(&bytes));
+            .and_then(|bytes| Ok((self.decode(&bytes)?, *blake3::hash(&bytes).as_bytes())));
         match read {
-            Ok((kind, decoded)) => {
+            Ok(((kind, decoded), whole)) => {
                 let trial = Trial {
                     op,
                     group,
@@ -341,6 +352,7 @@ impl Thread {
                     cookie,
                     kind,
                     decoded,
+                    whole,
                 };
                 self.tell(ToUi::Trial(Box::new(trial)));
             }

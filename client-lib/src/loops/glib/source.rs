@@ -1,13 +1,12 @@
 //! A main-loop source made of two closures.
 //!
-//! glib-rs has no safe way to write one, hence the few lines of `unsafe` here; nothing else in the GTK integration
-//! needs any.
+//! glib-rs has no safe way to write one, hence the few lines of `unsafe` here; nothing else needs any.
 
 use std::os::fd::RawFd;
 use std::ptr;
 
-use gtk4::glib;
-use gtk4::glib::ffi;
+use ::glib::translate::{ToGlibPtr, from_glib};
+use ::glib::{MainContext, SourceId, ffi};
 
 /// The GSource itself, with what it needs. GLib allocates it and knows only its first field.
 #[repr(C)]
@@ -31,16 +30,16 @@ static FUNCS: ffi::GSourceFuncs = ffi::GSourceFuncs {
     closure_marshal: None,
 };
 
-/// Attaches a source to the calling thread's default main context, for as long as the process lives.
+/// Attaches a source to the calling thread's default main context, until it is removed.
 ///
 /// `prepare` runs in every turn of the loop before it sleeps; `dispatch` runs when `prepare` said so or `fd` is readable. The
 /// caller keeps `fd` open.
-pub(super) fn attach(
+pub(crate) fn attach(
     fd: Option<RawFd>,
     prepare: impl FnMut() -> bool + 'static,
     dispatch: impl FnMut() + 'static,
-) {
-    let context = glib::MainContext::ref_thread_default();
+) -> SourceId {
+    let context = MainContext::ref_thread_default();
     let hooks = Box::new(Hooks {
         prepare: Box::new(prepare),
         dispatch: Box::new(dispatch),
@@ -56,8 +55,9 @@ pub(super) fn attach(
             Some(fd) => ffi::g_source_add_unix_fd(source, fd, ffi::G_IO_IN),
             None => ptr::null_mut(),
         };
-        ffi::g_source_attach(source, glib::translate::ToGlibPtr::to_glib_none(&context).0);
+        let id = ffi::g_source_attach(source, context.to_glib_none().0);
         ffi::g_source_unref(source);
+        from_glib(id)
     }
 }
 
