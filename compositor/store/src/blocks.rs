@@ -6,8 +6,9 @@ use overwinter_proto::{GroupId, transfer::ChunkId};
 
 use crate::{
     chunk,
+    collect::Room,
     disk::on_disk,
-    error::{Result, StoreError},
+    error::Result,
     group::{GroupState, Info, Part},
     store::Store,
 };
@@ -28,8 +29,8 @@ pub(crate) struct Batch {
     /// Chunks in place: id, sealed length, whether something was there before.
     placed: Vec<(ChunkId, u64, bool)>,
     taken: u64,
-    /// What the disk had left when the batch began.
-    left: Option<u64>,
+    /// What may be written, as of when the batch began.
+    room: Option<Room>,
 }
 
 impl Store {
@@ -75,9 +76,11 @@ impl Store {
         batch: &mut Batch,
     ) -> Result<Vec<(ChunkId, u32)>> {
         self.index_group(group, state)?;
-        let left = match batch.left {
-            Some(left) => left,
-            None => *batch.left.insert(self.disk.space_left()?),
+        let room = match batch.room {
+            Some(room) => room,
+            None => *batch
+                .room
+                .insert(self.room(group, state, bytes.len() as u64)?),
         };
         let mut chunks = Vec::new();
         let mut written: BTreeSet<ChunkId> = batch.temps.iter().map(|(_, id, _)| *id).collect();
@@ -91,11 +94,8 @@ impl Store {
             }
             let sealed = chunk::seal(&state.keys, id, &self.disk.random()?, plain);
             let takes = on_disk(sealed.len() as u64);
-            if batch.taken + takes + RESERVE > left {
-                return Err(StoreError::Full {
-                    needed: batch.taken + rest + RESERVE,
-                    left,
-                });
+            if !room.fits(batch.taken + takes) {
+                return Err(room.refusal(batch.taken + rest));
             }
             let temp = self.disk.temp(&sealed)?;
             batch.taken += takes;
@@ -192,6 +192,7 @@ impl Store {
 
     /// Notes that a batch, which is in place and synced, is durable.
     pub(crate) fn enter_batch(&mut self, group: GroupId, state: &mut GroupState, batch: Batch) {
+        self.used = self.used.map(|used| used + batch.taken);
         for (id, len, _) in batch.placed {
             self.enter(group, state, id, len);
             state.verified.insert(id);
@@ -351,12 +352,14 @@ impl Store {
         state: &GroupState,
         id: ChunkId,
     ) -> std::result::Result<(Vec<u8>, Vec<u8>), String> {
-        let sealed = match self
-            .disk
-            .vfs
-            .read(&self.disk.chunk(group, id), chunk::MAX_SEALED)
-        {
+        let read = |path: &std::path::Path| self.disk.vfs.read(path, chunk::MAX_SEALED);
+        let sealed = match read(&self.disk.chunk(group, id)) {
             Ok(sealed) => sealed,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self
+                .in_trash(group, id)
+                .ok_or(e)
+                .and_then(|path| read(&path))
+                .map_err(|e| format!("chunk {} cannot be read ({e})", hex::encode(id.0)))?,
             Err(e) => return Err(format!("chunk {} cannot be read ({e})", hex::encode(id.0))),
         };
         let plain = chunk::open(&state.keys, id, &sealed)

@@ -59,6 +59,19 @@ pub enum StoreError {
         /// Bytes left on the disk.
         left: u64,
     },
+    /// The store may not take more than the user allows it.
+    #[error(
+        "the store may take {quota} bytes and takes {used}, {needed} more are needed; everything stored is kept, this save was \
+         refused. Forget groups that are not needed, or allow it more"
+    )]
+    Quota {
+        /// Bytes that the operation would have written.
+        needed: u64,
+        /// Bytes that are used.
+        used: u64,
+        /// Bytes that may be used.
+        quota: u64,
+    },
     /// The system refused an operation on a file.
     #[error("could not {doing} {}: {source}; what was stored before is kept. Look at the disk, then try again", path.display())]
     Io {
@@ -187,10 +200,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether freeing disk space may help.
+    /// Whether freeing disk space, or allowing more, may help.
     pub fn is_full(&self) -> bool {
         match self {
-            StoreError::Full { .. } => true,
+            StoreError::Full { .. } | StoreError::Quota { .. } => true,
             StoreError::Unknown { source, .. } => source.is_full(),
             _ => false,
         }

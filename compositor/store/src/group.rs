@@ -136,6 +136,8 @@ pub(crate) struct GroupState {
     pub(crate) unsettled: bool,
     /// What is wrong with the journal.
     pub(crate) damage: Option<String>,
+    /// The journal is compacted when it has this many bytes, if that is more than any must have.
+    pub(crate) compact_at: u64,
     /// Shelves that are known to be durable.
     pub(crate) shelves: HashSet<u8>,
     /// Chunks that this process has read or written whole.
@@ -164,6 +166,7 @@ impl GroupState {
             last: None,
             unsettled: false,
             damage: None,
+            compact_at: 0,
             shelves: HashSet::new(),
             verified: HashSet::new(),
             incoming: HashSet::new(),
@@ -243,6 +246,15 @@ impl GroupState {
                 "generation {generation}, which would go, is not its newest"
             )),
         }
+    }
+
+    /// Whether two journals add up to the same.
+    pub(crate) fn says_the_same(&self, other: &GroupState) -> bool {
+        self.generations == other.generations
+            && (self.highest, self.proven, self.lease, self.tx)
+                == (other.highest, other.proven, other.lease, other.tx)
+            && self.staged == other.staged
+            && self.last == other.last
     }
 
     /// Takes in one record.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Largest journal that is read. Some millions of records; beyond it something else went wrong.
-const MAX_JOURNAL: u64 = 1 << 30;
+pub(crate) const MAX_JOURNAL: u64 = 1 << 30;
 /// Largest key file, head file, tombstone.
 pub(crate) const MAX_SMALL: u64 = 64 << 10;
 
@@ -187,6 +187,7 @@ impl Store {
                 tracing::warn!("{group:?}: the witness of its journal could not be moved on: {e}");
             }
         }
+        self.used = self.used.map(|used| used + record.len() as u64);
         state.mark = next;
         state.apply(body);
         Ok(sequence)

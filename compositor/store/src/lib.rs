@@ -17,6 +17,8 @@
 
 mod blocks;
 mod chunk;
+mod collect;
+mod compact;
 mod disk;
 mod error;
 mod frame;
@@ -30,12 +32,14 @@ mod open;
 mod parts;
 mod store;
 mod sweep;
+mod trash;
 pub mod vfs;
 
 pub use chunk::MAX_SEALED;
+pub use collect::{Collected, Progress, Usage};
 pub use error::{Result, StoreError};
 pub use moves::closure;
 pub use open::FORMAT;
 pub use parts::{Parts, Pictures, Stored};
-pub use store::{GenerationInfo, MAX_SNAPSHOT, OpenReport, Options, Store};
+pub use store::{GenerationInfo, Limits, MAX_SNAPSHOT, OpenReport, Options, Store};
 pub use sweep::{Swept, Tombstone};

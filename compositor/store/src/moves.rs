@@ -16,7 +16,6 @@ use overwinter_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    blocks::RESERVE,
     chunk,
     disk::on_disk,
     error::{Result, StoreError},
@@ -203,13 +202,12 @@ impl Store {
                 group,
                 why: why.to_owned(),
             })?;
-            let (left, needed) = (
-                store.disk.space_left()?,
-                on_disk(sealed.len() as u64) + RESERVE,
-            );
-            if needed > left {
-                return Err(StoreError::Full { needed, left });
+            let takes = on_disk(sealed.len() as u64);
+            let room = store.room(group, state, takes)?;
+            if !room.fits(takes) {
+                return Err(room.refusal(takes));
             }
+            store.used = store.used.map(|used| used + takes);
             let temp = store.disk.temp(sealed)?;
             store
                 .put_on_shelf(group, state, &temp, id)

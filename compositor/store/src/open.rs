@@ -14,16 +14,17 @@ use crate::{
     journal::{Found, MAX_SMALL},
     keys::Master,
     store::{OpenReport, Options, Store},
+    trash::{Empty, Trash},
 };
 
 /// The format that this release writes, and the newest it reads.
 pub const FORMAT: u64 = 1;
 
 const FORMAT_WORD: &str = "overwinter-store ";
-const FOLDERS: [&str; 4] = ["objects", "groups", "keys", "tombstones"];
+const FOLDERS: [&str; 5] = ["objects", "groups", "keys", "tombstones", "trash"];
 /// Names that a store which was never finished may have beside `format`.
 const BEGINNINGS: [&str; 3] = ["lock", "tmp", "lost+found"];
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "format",
     "lock",
     "master",
@@ -32,6 +33,7 @@ const KNOWN: [&str; 9] = [
     "groups",
     "keys",
     "tombstones",
+    "trash",
     "index",
 ];
 
@@ -64,11 +66,15 @@ impl Store {
             Some(index) => (index, None),
             None => open_index(options.index_program, &disk.path("index")),
         };
+        let (trash, more) = Trash::read(&disk)?;
         let mut store = Store {
             disk,
             master,
             hints: Hints::new(index),
             groups: std::collections::BTreeMap::new(),
+            trash,
+            limits: options.limits,
+            used: None,
             _lock: lock,
         };
         let mut report = OpenReport {
@@ -88,7 +94,11 @@ impl Store {
                 false => KEY_WARNING.to_owned(),
             },
         };
+        report.strangers.extend(more);
         store.look_around(&mut report)?;
+        if let Err(e) = store.empty_trash(Empty::Due, None) {
+            tracing::warn!("the trash is emptied another time: {e}");
+        }
         Ok((store, report))
     }
 

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use overwinter_proto::{
@@ -19,6 +20,7 @@ use crate::{
     index::Index,
     keys::{GroupKeys, Master},
     parts::Parts,
+    trash::Trash,
     vfs::{RealFs, Vfs},
 };
 
@@ -31,6 +33,10 @@ pub struct Store {
     pub(crate) master: Master,
     pub(crate) hints: Hints,
     pub(crate) groups: BTreeMap<GroupId, GroupState>,
+    pub(crate) trash: Trash,
+    pub(crate) limits: Limits,
+    /// Bytes that the store takes, once asked; kept up from then on.
+    pub(crate) used: Option<u64>,
     /// Held until the store is dropped.
     pub(crate) _lock: Box<dyn Send>,
 }
@@ -47,10 +53,38 @@ impl Drop for Store {
     }
 }
 
+/// What a store may take, and when it tidies up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A save that would make chunks, journals and trash take more than this many bytes is refused. None: all the disk.
+    pub quota: Option<u64>,
+    /// A journal of at least this many bytes is compacted.
+    pub journal: u64,
+    /// How long a swept chunk stays in the trash.
+    pub grace: Duration,
+    /// So many bytes may lie in the trash; of more, the oldest go early.
+    pub trash: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            quota: None,
+            // Some thousand saves.
+            journal: 1 << 20,
+            // Long enough to see that something is missing, short enough that it is not noticed on the disk.
+            grace: Duration::from_secs(600),
+            trash: 256 << 20,
+        }
+    }
+}
+
 /// With what a store is opened; the default is the disk of this machine and an index in `DIR/index`.
 pub struct Options {
     /// The disk.
     pub vfs: Arc<dyn Vfs>,
+    /// What it may take.
+    pub limits: Limits,
     /// An index to use instead of the one in `DIR/index`.
     pub index: Option<Box<dyn Index>>,
     /// The program that keeps the one in `DIR/index`; else it is looked for beside the one that runs.
@@ -61,6 +95,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             vfs: Arc::new(RealFs),
+            limits: Limits::default(),
             index: None,
             index_program: None,
         }
@@ -320,7 +355,9 @@ impl Store {
             .disk
             .remove_tree(&self.disk.objects(group))
             .and_then(|()| self.disk.unlink(&self.disk.key(group)))
-            .and_then(|()| self.disk.remove_tree(&self.disk.group_dir(group)));
+            .and_then(|()| self.disk.remove_tree(&self.disk.group_dir(group)))
+            .and_then(|()| self.drop_trash(group));
+        self.used = None;
         if let Err(e) = cleared {
             tracing::debug!("{group:?}: left for the next opening: {e}");
         }

@@ -1,6 +1,6 @@
 //! What is let go: old generations, chunks that nothing needs, whole groups.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use overwinter_proto::{BlobHash, Generation, GroupId, Lease, TxId, transfer::ChunkId};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use crate::{
     group::{Body, GroupState},
     journal::{MAX_SMALL, bare_damage},
     store::Store,
+    trash::Empty,
 };
 
 /// What is remembered of a forgotten group, for ever: enough to refuse an older copy of it.
@@ -24,14 +25,14 @@ pub struct Tombstone {
     key_file: Vec<u8>,
 }
 
-/// What a sweep gave back.
+/// What a sweep lets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Generations dropped.
     pub generations: usize,
-    /// Chunks removed.
+    /// Chunks moved to the trash.
     pub chunks: usize,
-    /// Bytes they took.
+    /// Bytes they take.
     pub bytes: u64,
 }
 
@@ -71,6 +72,13 @@ impl Store {
                 store.hints.advance(group, from, state.mark.offset);
             }
             let swept = store.sweep(group, state, waiting)?;
+            // What was asked for is done; tidying up can wait for the next time.
+            let tidied = store
+                .compact_if_long(group, state)
+                .and_then(|()| store.empty_trash(Empty::Due, Some((group, state))));
+            if let Err(e) = tidied {
+                tracing::warn!("tidying up the store is put off: {e}");
+            }
             Ok(Swept {
                 generations,
                 ..swept
@@ -78,27 +86,52 @@ impl Store {
         })
     }
 
-    /// Removes the chunks that neither a generation nor a move under way needs.
-    pub(crate) fn sweep(
-        &mut self,
+    /// Every chunk that a generation, an undecided move, a move under way or a save to come needs.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when a list of chunks cannot be read.
+    pub(crate) fn needed(
+        &self,
+        group: GroupId,
+        state: &mut GroupState,
+    ) -> Result<BTreeSet<ChunkId>> {
+        let given = state
+            .blobs
+            .iter()
+            .flatten()
+            .map(|(hash, _)| *hash)
+            .collect();
+        self.needed_with(group, state, &given)
+    }
+
+    fn needed_with(
+        &self,
         group: GroupId,
         state: &mut GroupState,
         waiting: &BTreeSet<BlobHash>,
-    ) -> Result<Swept> {
+    ) -> Result<BTreeSet<ChunkId>> {
         let mut needed: BTreeSet<ChunkId> = state.incoming.iter().copied().collect();
         needed.extend(self.blobs_that_stay(group, state, waiting));
         for info in state.roots() {
             match self.closure_of(group, state, info) {
                 Ok(ids) => needed.extend(ids),
                 Err(what) => {
-                    return Err(self.damaged(
-                        group,
-                        state,
-                        format!("in generation {} {what}", info.generation),
-                    ));
+                    let what = format!("in generation {} {what}", info.generation);
+                    return Err(self.damaged(group, state, what));
                 }
             }
         }
+        Ok(needed)
+    }
+
+    /// Moves to the trash the chunks that neither a generation nor a move under way needs.
+    pub(crate) fn sweep(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        waiting: &BTreeSet<BlobHash>,
+    ) -> Result<Swept> {
+        let needed = self.needed_with(group, state, waiting)?;
         let loose = self.loose_chunks(group, &needed)?;
         for (id, _) in &loose {
             self.hints.remove_chunk(group, *id);
@@ -111,11 +144,7 @@ impl Store {
         }
         let mut swept = Swept::default();
         for (id, len) in loose {
-            let path = self.disk.chunk(group, id);
-            self.disk
-                .vfs
-                .remove_file(&path)
-                .map_err(|e| self.disk.fail("remove", &path, 0, e))?;
+            self.to_trash(group, id, len)?;
             swept.chunks += 1;
             swept.bytes += len;
         }
@@ -128,18 +157,23 @@ impl Store {
         needed: &BTreeSet<ChunkId>,
     ) -> Result<Vec<(ChunkId, u64)>> {
         let mut loose = Vec::new();
-        for first in 0..=u8::MAX {
-            let dir = self.disk.shelf(group, first);
-            let entries = match self.disk.vfs.list(&dir) {
-                Ok(entries) => entries,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(self.disk.fail("list", &dir, 0, e)),
-            };
+        let list = |dir: &Path| match self.disk.vfs.list(dir) {
+            Ok(entries) => Ok(entries),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(e) => Err(self.disk.fail("list", dir, 0, e)),
+        };
+        for shelf in list(&self.disk.objects(group))? {
+            let mut first = [0];
+            if hex::decode_to_slice(&shelf.name, &mut first).is_err() {
+                continue;
+            }
+            let dir = self.disk.shelf(group, first[0]);
+            let entries = list(&dir)?;
             for entry in entries {
                 let mut id = [0; 32];
                 // Names that are no chunk's are none of ours.
                 if hex::decode_to_slice(&entry.name, &mut id).is_ok()
-                    && id[0] == first
+                    && id[0] == first[0]
                     && !needed.contains(&ChunkId(id))
                 {
                     let len = self.disk.len(&dir.join(&entry.name))?.unwrap_or_default();

@@ -123,6 +123,12 @@ pub trait Vfs: Send + Sync {
     /// What the system said.
     fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
 
+    /// Seconds since 1970, by a clock that may be wrong and may jump: only the trash asks.
+    fn now(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |time| time.as_secs())
+    }
+
     /// Bytes this user may still write to the disk that holds the folder.
     ///
     /// # Errors

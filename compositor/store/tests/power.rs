@@ -72,6 +72,9 @@ fn write_script() -> Vec<Step> {
         Step::Record(G1, R::Slept(Generation(4))),
         Step::Forget(G2),
         Step::Put(G1, small(5)),
+        Step::Retain(G1),
+        Step::Put(G1, small(6)),
+        Step::Retain(G1),
         Step::Record(G1, R::Aborted { tx: TxId(9) }),
     ]
 }
@@ -121,6 +124,8 @@ fn run(fs: &FaultFs, store: &mut Option<Store>, oracle: &mut Oracle, step: &Step
         return Ok(());
     }
     let open = store.as_mut().unwrap();
+    // Every other step, what was swept before is due.
+    fs.pass(40);
     match step {
         Step::Record(group, record) => {
             open.record(*group, record)?;
@@ -237,8 +242,17 @@ fn check_records(
         .into_iter()
         .map(|e| e.record)
         .collect();
+    // A journal that was compacted says nothing of generations that were dropped.
+    let there = numbers(store, group);
+    let is_there = |r: &JournalRecord| !matches!(r, JournalRecord::Stored { generation, .. } if !there.contains(generation));
+    let found: Vec<_> = found.into_iter().filter(is_there).collect();
+    let acknowledged: Vec<_> = acknowledged
+        .iter()
+        .filter(|r| is_there(r))
+        .cloned()
+        .collect();
     assert!(
-        found.starts_with(acknowledged),
+        found.starts_with(&acknowledged),
         "{context}: {acknowledged:?} became {found:?}"
     );
     match &found[acknowledged.len()..] {

@@ -9,10 +9,11 @@ use std::{
     io,
     path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use overwinter_store::{
-    OpenReport, Options, Result, Store,
+    Limits, OpenReport, Options, Result, Store,
     index::MemIndex,
     vfs::{Entry, Vfs, VfsFile},
 };
@@ -72,6 +73,7 @@ struct Disk {
     lie: Option<&'static str>,
     /// Reads of paths that contain this fail.
     refused: Option<&'static str>,
+    clock: u64,
 }
 
 #[derive(Clone)]
@@ -197,6 +199,7 @@ impl Default for FaultFs {
             random: Random(0x5EED),
             lie: None,
             refused: None,
+            clock: 1_000,
         })))
     }
 }
@@ -238,6 +241,11 @@ impl FaultFs {
 
     pub fn set_space(&self, bytes: u64) {
         self.disk().space = bytes;
+    }
+
+    /// Time passes.
+    pub fn pass(&self, seconds: u64) {
+        self.disk().clock += seconds;
     }
 
     /// A disk with a bad spot: files whose path contains this cannot be read, until it is healed.
@@ -302,6 +310,7 @@ impl FaultFs {
         {
             let mut d = fresh.disk();
             (d.files, d.dirs) = (files, dirs);
+            d.clock = disk.clock;
             // Another life draws other numbers, but the same ones when it is replayed.
             d.random = Random(disk.ops | 1 << 40);
         }
@@ -326,6 +335,20 @@ impl FaultFs {
         all
     }
 
+    /// Makes a file behind the store's back, in a folder that is there.
+    pub fn make(&self, path: &Path, bytes: &[u8]) {
+        let mut disk = self.disk();
+        let (dir, name) = disk.place(path).unwrap();
+        let node = Node::File(disk.files.len());
+        disk.files.push(File {
+            durable: bytes.to_vec(),
+            current: bytes.to_vec(),
+            broken: false,
+        });
+        disk.dirs[dir].current.insert(name.clone(), node);
+        disk.dirs[dir].durable.insert(name, node);
+    }
+
     /// Changes a file behind the store's back.
     pub fn overwrite(&self, path: &Path, bytes: &[u8]) {
         let mut disk = self.disk();
@@ -345,9 +368,18 @@ impl FaultFs {
         disk.dirs[dir].durable.remove(&name);
     }
 
-    /// A store on this disk, with an index in memory.
+    /// A store on this disk, with an index in memory; its journals are compacted often.
     pub fn store(&self) -> Result<(Store, OpenReport)> {
+        self.store_within(Limits {
+            journal: 3_000,
+            grace: Duration::from_secs(60),
+            ..Limits::default()
+        })
+    }
+
+    pub fn store_within(&self, limits: Limits) -> Result<(Store, OpenReport)> {
         let options = Options {
+            limits,
             vfs: Arc::new(self.clone()),
             index: Some(Box::new(MemIndex::default())),
             ..Options::default()
@@ -592,6 +624,10 @@ impl Vfs for FaultFs {
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
         bytes.copy_from_slice(&self.disk().random.bytes(bytes.len()));
         Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.disk().clock
     }
 
     fn space_left(&self, _: &Path) -> io::Result<u64> {
