@@ -22,7 +22,7 @@ pub async fn choose(dialog: &adw::MessageDialog) -> glib::GString {
         }
     });
     dialog.present();
-    std::future::poll_fn(move |context| {
+    let response = std::future::poll_fn(move |context| {
         let mut chosen = chosen.borrow_mut();
         match chosen.0.take() {
             Some(response) => Poll::Ready(response),
@@ -32,7 +32,10 @@ pub async fn choose(dialog: &adw::MessageDialog) -> glib::GString {
             }
         }
     })
-    .await
+    .await;
+    // It closes itself only while it is on the screen, and its window may have been put away.
+    dialog.destroy();
+    response
 }
 
 unsafe extern "C" {

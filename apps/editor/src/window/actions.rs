@@ -10,7 +10,7 @@ use libadwaita::prelude::*;
 
 use super::{DocWindow, Role};
 use crate::dialog;
-use crate::files::{self, NotSaved};
+use crate::files::{self, Expected, NotSaved};
 use crate::history;
 
 /// How an attempt to save ended.
@@ -105,10 +105,7 @@ impl DocWindow {
     /// Writes the text to its file; asks for one if it has none.
     pub async fn save(self: Rc<Self>) -> Saving {
         match self.path() {
-            Some(path) => {
-                let etag = self.etag.borrow().clone();
-                self.write(path, etag).await
-            }
+            Some(path) => self.write(path, false).await,
             None => self.save_as().await,
         }
     }
@@ -136,7 +133,7 @@ impl DocWindow {
             .and_then(|path| path.to_str().map(str::to_owned));
         match path {
             // The dialog has asked about overwriting already.
-            Some(path) => self.write(path, None).await,
+            Some(path) => self.write(path, true).await,
             None => {
                 self.toast("Not saved: that is not a file of this computer.");
                 Saving::Failed
@@ -144,25 +141,53 @@ impl DocWindow {
         }
     }
 
-    async fn write(self: Rc<Self>, path: String, etag: Option<String>) -> Saving {
-        if self.role() != Role::Live {
-            return Saving::Cancelled;
-        }
-        let mut etag = etag;
+    /// Writes the text to `path`. `anything`: the user has said already that what is there may be replaced.
+    async fn write(self: Rc<Self>, path: String, anything: bool) -> Saving {
+        // One after the other: a second save must know the file as the first has left it.
+        let turn = self.saving.take().await;
+        let mut expected = if anything {
+            Expected::Anything
+        } else {
+            match self.etag.borrow().clone() {
+                Some(etag) => Expected::File(etag),
+                None => Expected::Nothing,
+            }
+        };
         loop {
+            // It may have come to live elsewhere while a question stood.
+            if self.role() != Role::Live {
+                return Saving::Cancelled;
+            }
             let text = history::whole_text(self.buffer.upcast_ref());
             let written = self.recorder.log().len();
-            match files::save(Path::new(&path), text, etag.as_deref()).await {
+            let refused = match files::save(Path::new(&path), text, &expected).await {
                 Ok(etag) => {
                     self.saved(path, etag, written);
                     return Saving::Done;
                 }
-                Err(NotSaved::ChangedOnDisk) if self.overwrite(&path).await => etag = None,
-                Err(NotSaved::ChangedOnDisk) => return Saving::Cancelled,
-                Err(NotSaved::Failed(why)) => {
+                Err(refused) => refused,
+            };
+            let question = match refused {
+                NotSaved::ChangedOnDisk => (
+                    "The file has changed",
+                    "was written by somebody else since it was opened here",
+                ),
+                NotSaved::Exists => (
+                    "The file exists already",
+                    "was made by somebody else since this document got its name",
+                ),
+                NotSaved::Failed(why) => {
                     self.toast(&format!("Not saved: {why} The text is still here."));
                     return Saving::Failed;
                 }
+            };
+            match self.somebody_elses(&path, question).await.as_str() {
+                "overwrite" => expected = Expected::Anything,
+                "save-as" => {
+                    drop(turn);
+                    return Box::pin(self.save_as()).await;
+                }
+                _ => return Saving::Cancelled,
             }
         }
     }
@@ -183,19 +208,20 @@ impl DocWindow {
         self.edited();
     }
 
-    async fn overwrite(&self, path: &str) -> bool {
-        let body = format!(
-            "“{path}” was written by somebody else since it was opened here. Saving replaces that."
-        );
-        let dialog = adw::MessageDialog::new(
-            Some(&self.window),
-            Some("The file has changed"),
-            Some(&body),
-        );
-        dialog.add_responses(&[("cancel", "Cancel"), ("overwrite", "Overwrite")]);
+    /// Asks what is to become of a file that is not what was expected.
+    async fn somebody_elses(&self, path: &str, (title, what): (&str, &str)) -> glib::GString {
+        let body = format!("“{path}” {what}. Save under another name to keep both.");
+        let dialog = adw::MessageDialog::new(Some(&self.window), Some(title), Some(&body));
+        dialog.add_responses(&[
+            ("cancel", "Cancel"),
+            ("overwrite", "Overwrite"),
+            ("save-as", "Save As…"),
+        ]);
         dialog.set_response_appearance("overwrite", adw::ResponseAppearance::Destructive);
+        dialog.set_response_appearance("save-as", adw::ResponseAppearance::Suggested);
+        dialog.set_default_response(Some("save-as"));
         dialog.set_close_response("cancel");
-        dialog::choose(&dialog).await == "overwrite"
+        dialog::choose(&dialog).await
     }
 
     fn about(&self) {

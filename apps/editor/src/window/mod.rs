@@ -10,6 +10,7 @@ mod actions;
 mod closing;
 mod layout;
 mod place;
+mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,6 +19,8 @@ use gtk4::prelude::*;
 use gtk4::{gio, glib};
 use libadwaita as adw;
 use sourceview5::prelude::*;
+
+pub use actions::Saving;
 
 use crate::document::{Document, ZOOM};
 use crate::history::{self, Recorder};
@@ -47,6 +50,8 @@ pub struct DocWindow {
     parts: layout::Parts,
     path: RefCell<Option<String>>,
     etag: RefCell<Option<String>>,
+    /// Whose turn it is to write the file.
+    saving: turn::Turns,
     /// Id of the language; kept even where no such language is installed.
     language: RefCell<Option<String>>,
     zoom: Cell<f64>,
@@ -113,6 +118,7 @@ impl DocWindow {
             parts,
             path: RefCell::new(document.path.clone()),
             etag: RefCell::new(document.etag.clone()),
+            saving: turn::Turns::default(),
             language: RefCell::new(document.language.clone()),
             zoom: Cell::new(1.0),
             zoom_css: gtk4::CssProvider::new(),
