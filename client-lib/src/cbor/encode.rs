@@ -24,6 +24,11 @@ pub fn encode(value: &Value) -> Result<Vec<u8>, EncodeError> {
     Ok(out)
 }
 
+/// Appends `value`, which stands within `depth` lists and maps.
+pub(crate) fn encode_onto(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), EncodeError> {
+    write_value(out, value, MAX_DEPTH.saturating_sub(depth))
+}
+
 fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), EncodeError> {
     match value {
         Value::Null => out.push(0xf6),
@@ -32,25 +37,25 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Enc
         Value::Int(v) => write_int(out, *v)?,
         Value::Float(v) => write_float(out, *v),
         Value::Text(v) => {
-            write_head(out, 3, v.len() as u64);
+            write_head(out, major::TEXT, v.len() as u64);
             out.extend_from_slice(v.as_bytes());
         }
         Value::Bytes(v) => {
-            write_head(out, 2, v.len() as u64);
+            write_head(out, major::BYTES, v.len() as u64);
             out.extend_from_slice(v);
         }
         Value::List(items) => {
             let deeper = depth.checked_sub(1).ok_or(EncodeError::TooDeep)?;
-            write_head(out, 4, items.len() as u64);
+            write_head(out, major::LIST, items.len() as u64);
             for item in items {
                 write_value(out, item, deeper)?;
             }
         }
         Value::Map(map) => {
             let deeper = depth.checked_sub(1).ok_or(EncodeError::TooDeep)?;
-            write_head(out, 5, map.len() as u64);
+            write_head(out, major::MAP, map.len() as u64);
             for (key, value) in map.iter() {
-                write_head(out, 3, key.len() as u64);
+                write_head(out, major::TEXT, key.len() as u64);
                 out.extend_from_slice(key.as_bytes());
                 write_value(out, value, deeper)?;
             }
@@ -59,7 +64,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Enc
     Ok(())
 }
 
-fn write_int(out: &mut Vec<u8>, v: i128) -> Result<(), EncodeError> {
+pub(crate) fn write_int(out: &mut Vec<u8>, v: i128) -> Result<(), EncodeError> {
     if !INT_RANGE.contains(&v) {
         return Err(EncodeError::IntOutOfRange(v));
     }
@@ -69,7 +74,15 @@ fn write_int(out: &mut Vec<u8>, v: i128) -> Result<(), EncodeError> {
     Ok(())
 }
 
-fn write_head(out: &mut Vec<u8>, major: u8, argument: u64) {
+/// The major types of RFC 8949 §3.1 that carry a length.
+pub(crate) mod major {
+    pub const BYTES: u8 = 2;
+    pub const TEXT: u8 = 3;
+    pub const LIST: u8 = 4;
+    pub const MAP: u8 = 5;
+}
+
+pub(crate) fn write_head(out: &mut Vec<u8>, major: u8, argument: u64) {
     let major = major << 5;
     if argument < 24 {
         out.push(major | argument as u8);
@@ -88,7 +101,7 @@ fn write_head(out: &mut Vec<u8>, major: u8, argument: u64) {
 }
 
 /// Writes the shortest of the three float widths that keeps the value (RFC 8949 §4.2.1).
-pub(super) fn write_float(out: &mut Vec<u8>, v: f64) {
+pub(crate) fn write_float(out: &mut Vec<u8>, v: f64) {
     if v.is_nan() {
         out.extend_from_slice(&[0xf9, 0x7e, 0x00]);
         return;

@@ -8,10 +8,11 @@
 mod decode;
 mod encode;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{DecodeError, DecodeProblem, Limits, decode, decode_within};
 pub use encode::{EncodeError, encode};
+pub(crate) use encode::{encode_onto, major, write_float, write_head, write_int};
 
 /// Deepest nesting of lists and maps that is written or read. Real documents stay below twenty; the
 /// limit keeps recursion within a small stack.

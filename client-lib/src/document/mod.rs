@@ -15,6 +15,7 @@
 mod form;
 mod origin;
 mod read;
+mod straight;
 #[cfg(test)]
 mod tests;
 mod way;

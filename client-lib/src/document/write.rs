@@ -1,9 +1,11 @@
 //! A value to the bytes that are kept.
 
+use super::straight::{self, Straight};
 use super::{Encoded, Form, LAYOUT, Origin, hash_of};
 use crate::cbor;
 use crate::error::StateError;
 use crate::host;
+use crate::parts;
 use crate::lens::{Fuel, Keys, LensError, Run, run_all};
 use crate::loss::LossReport;
 use crate::state::{Record, State};
@@ -14,7 +16,11 @@ use crate::value::{Map, Value};
 /// # Errors
 /// When a field cannot be serialized, nests too deeply, or holds a number beyond 64 bits.
 pub fn save<T: State>(value: &T) -> Result<Vec<u8>, StateError> {
-    save_with_origin(value, None).map(|encoded| encoded.bytes)
+    let form = Form::of::<T>();
+    match straight::write(&form, value)? {
+        Some(straight) => Ok(straight.bytes),
+        None => save_record(&form, value.to_record()?, None).map(|encoded| encoded.bytes),
+    }
 }
 
 /// Saves `value` and, with it, what a newer version left to be kept ([`Restored::origin`](super::Restored::origin)).
@@ -25,7 +31,18 @@ pub fn save_with_origin<T: State>(
     value: &T,
     origin: Option<&Origin>,
 ) -> Result<Encoded, StateError> {
-    save_record(&Form::of::<T>(), value.to_record()?, origin)
+    let form = Form::of::<T>();
+    if origin.is_none()
+        && let Some(Straight { bytes, body }) = straight::write(&form, value)?
+    {
+        let digest = blake3::hash(bytes.get(body).unwrap_or_default());
+        return Ok(Encoded {
+            bytes,
+            digest: *digest.as_bytes(),
+            readable_from: form.chain().oldest(),
+        });
+    }
+    save_record(&form, value.to_record()?, origin)
 }
 
 /// As [`save_with_origin`], for a record whose type is known as data alone.
@@ -38,6 +55,7 @@ pub fn save_record(
     origin: Option<&Origin>,
 ) -> Result<Encoded, StateError> {
     let Record { body, local } = record;
+    let blobs = parts::note_references(&body, &local, origin.map(|origin| &*origin.bytes));
     let mut document = Map::new();
     write_identity(&mut document, form);
     let readable_from = write_images(&mut document, form, &body);
@@ -45,6 +63,9 @@ pub fn save_record(
     let digest = hash_of(&body)?;
     document.insert("body", body);
     write_local(&mut document, local);
+    if !blobs.is_empty() {
+        document.insert("blobs", blobs);
+    }
     if let Some(origin) = origin {
         document.insert("origin", Value::Bytes(origin.bytes.to_vec()));
     }
@@ -56,7 +77,7 @@ pub fn save_record(
 }
 
 /// What the state is, of which version, and the steps that lead there.
-fn write_identity(document: &mut Map, form: &Form) {
+pub(super) fn write_identity(document: &mut Map, form: &Form) {
     document.insert("overwinter", Value::Int(LAYOUT));
     document.insert("type", form.type_id.as_ref());
     document.insert("version", form.version());
@@ -136,7 +157,7 @@ fn differences(body: &Map, again: &Map, path: &str, paths: &mut Vec<Value>) {
 }
 
 /// The fields that stay on this host; left out where the host has no name to tell it by.
-fn write_local(document: &mut Map, fields: Map) {
+pub(super) fn write_local(document: &mut Map, fields: Map) {
     if let (false, Some(tag)) = (fields.is_empty(), host::tag()) {
         let mut local = Map::new();
         local.insert("host", Value::Bytes(tag.to_vec()));

@@ -70,7 +70,21 @@ impl Choices<'_> {
     }
 
     fn value(&mut self) -> Value {
-        match self.below(6) {
+        match self.below(9) {
+            6 => {
+                let len = self.below(4);
+                Value::List((0..len).map(|_| self.element()).collect())
+            }
+            7 => Value::Map(
+                ["k", "l"]
+                    .into_iter()
+                    .take(self.below(3))
+                    .map(|name| (name.to_owned(), self.element()))
+                    .collect(),
+            ),
+            8 => {
+                Value::Text(["Selma Lagerlöf", "Anna Maria Roos", " ", "b "][self.below(4)].into())
+            }
             0 => {
                 let len = self.below(4);
                 Value::List((0..len).map(|_| self.scalar()).collect())
@@ -82,6 +96,14 @@ impl Choices<'_> {
             ),
             _ => self.scalar(),
         }
+    }
+
+    /// A record in a list or a map.
+    fn element(&mut self) -> Value {
+        let mut element = Map::new();
+        element.insert("id", self.below(5) as i32);
+        element.insert("x", self.below(3) as i32);
+        Value::Map(element)
     }
 
     fn record(&mut self) -> Map {
@@ -108,11 +130,51 @@ impl Choices<'_> {
                     (0, Value::List(items)) if !items.is_empty() => {
                         Value::List(items[1..].to_vec())
                     }
+                    (1, Value::List(items)) => {
+                        Value::List(items.iter().map(|item| self.edit_inner(item)).collect())
+                    }
+                    (0 | 1, Value::Map(inner)) if is_of_records(inner) => Value::Map(
+                        inner
+                            .iter()
+                            .map(|(name, item)| (name.to_owned(), self.edit_inner(item)))
+                            .collect(),
+                    ),
                     _ => value.clone(),
                 };
                 (name.to_owned(), value)
             })
             .collect()
+    }
+
+    fn edit_inner(&mut self, element: &Value) -> Value {
+        match element {
+            Value::Map(inner) => Value::Map(self.edit(inner)),
+            other => other.clone(),
+        }
+    }
+
+    /// A lens that fits each of the elements.
+    fn inner_lens(&mut self, new: String, elements: &[Value]) -> Lens {
+        if let [Value::Map(_), ..] = elements {
+            return match self.below(4) {
+                0 => Lens::Rename {
+                    from: "x".into(),
+                    to: new,
+                },
+                1 => Lens::Plunge {
+                    host: new,
+                    field: "id".into(),
+                },
+                _ => Lens::add(new, self.scalar()),
+            };
+        }
+        let from = Scalar::Int;
+        let to = [Scalar::Float, Scalar::Text][self.below(2)];
+        Lens::Convert {
+            field: String::new(),
+            from,
+            to,
+        }
     }
 
     /// A lens that fits `record`, whose new names never occurred before.
@@ -124,7 +186,7 @@ impl Choices<'_> {
             return Lens::add(new, self.scalar());
         };
         let scalars = [Scalar::Bool, Scalar::Int, Scalar::Float, Scalar::Text];
-        match self.below(10) {
+        match self.below(14) {
             0 => Lens::Rename {
                 from: field,
                 to: new,
@@ -180,6 +242,45 @@ impl Choices<'_> {
                     other_down,
                 }
             }
+            10 => match &value {
+                Value::List(items) if same_sort(items) => Lens::Each {
+                    lenses: vec![self.inner_lens(new, items)],
+                    field,
+                },
+                Value::Map(inner) if is_of_records(inner) => Lens::Each {
+                    lenses: vec![self.inner_lens(new, &[Value::Map(Map::new())])],
+                    field,
+                },
+                _ => Lens::Wrap { field },
+            },
+            11 if matches!(value, Value::Text(_)) => Lens::Split {
+                field,
+                separator: " ".into(),
+                into: vec![new.clone(), format!("{new}b")],
+            },
+            12 => {
+                let texts: Vec<String> = fields
+                    .iter()
+                    .filter(|(_, value)| matches!(value, Value::Text(_)))
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                if texts.len() < 2 {
+                    return Lens::add(new, self.scalar());
+                }
+                Lens::Join {
+                    fields: texts,
+                    separator: ", ".into(),
+                    into: new,
+                }
+            }
+            13 => match &value {
+                Value::Map(inner) if is_of_records(inner) && inner.len() == 1 => Lens::Variant {
+                    variant: ["k", "l"][self.below(2)].to_owned(),
+                    lenses: vec![Lens::add(new, self.scalar())],
+                    field,
+                },
+                _ => Lens::Wrap { field },
+            },
             9 if scalars.iter().any(|s| s.is_kind_of(&value)) => {
                 let from = scalars
                     .into_iter()
@@ -213,6 +314,16 @@ impl Choices<'_> {
     }
 }
 
+/// Elements that one lens fits all of.
+fn same_sort(items: &[Value]) -> bool {
+    items.iter().all(|item| matches!(item, Value::Map(inner) if inner.contains_key("x") && inner.contains_key("id")))
+        || items.iter().all(|item| matches!(item, Value::Int(_)))
+}
+
+fn is_of_records(map: &Map) -> bool {
+    !map.is_empty() && map.iter().all(|(_, item)| matches!(item, Value::Map(inner) if inner.contains_key("x") && inner.contains_key("id")))
+}
+
 /// A record of the older version and the lenses to the newer.
 fn scene(choices: &mut Choices<'_>) -> (Map, Vec<Lens>) {
     let older = choices.record();
@@ -228,11 +339,11 @@ fn scene(choices: &mut Choices<'_>) -> (Map, Vec<Lens>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     /// What a newer version wrote comes back exactly from an older one that changed nothing.
     #[test]
-    fn get_put(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn get_put(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut choices = Choices(bytes.iter());
         let (older, lenses) = scene(&mut choices);
         let newer = choices.edit(&up(&lenses, &older, None).0);
@@ -243,7 +354,7 @@ proptest! {
 
     /// And the same the other way: the older version's record survives the newer one.
     #[test]
-    fn get_put_upwards(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn get_put_upwards(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut choices = Choices(bytes.iter());
         let (older, lenses) = scene(&mut choices);
         let (seen, _) = up(&lenses, &older, None);
@@ -253,7 +364,7 @@ proptest! {
 
     /// What an older version edited is what it finds again, unless a loss was reported.
     #[test]
-    fn put_get(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn put_get(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut choices = Choices(bytes.iter());
         let (older, lenses) = scene(&mut choices);
         let newer = choices.edit(&up(&lenses, &older, None).0);
@@ -267,7 +378,7 @@ proptest! {
     /// The same chain over records that it was not made for: an error or a record, never a panic, bounded fuel.
     #[test]
     fn a_strangers_chain_never_panics(
-        bytes in prop::collection::vec(any::<u8>(), 0..120),
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
         other in prop::collection::vec(any::<u8>(), 0..60),
         fuel in 0..200_u64,
     ) {
@@ -280,7 +391,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lens_travels(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn a_lens_travels(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for lens in scene(&mut Choices(bytes.iter())).1 {
             prop_assert_eq!(Lens::read(&lens.to_value()), lens);
         }

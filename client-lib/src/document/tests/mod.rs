@@ -2,10 +2,15 @@
 
 use overwinter_derive::State;
 
+mod code;
+mod hostile;
+mod identity;
+mod merge;
+
 use super::*;
 use crate::host;
 use crate::state::Rest;
-use crate::{Loss, LossReason, StateError};
+use crate::{Chain, Lens, Loss, LossReason, StateError};
 
 mod v1 {
     use super::*;
