@@ -149,7 +149,6 @@ Give it a new version, and say how the one becomes the other:
 When it is ready: OVERWINTER_STATE=accept cargo test, then commit state.lock and the folder state.
 (If version 1 was never released: delete its section in state.lock and state/org.example.Notes/document/1.cbor, and write \
          both anew the same way.)"
-            .replace("         both", "both")
     );
 }
 

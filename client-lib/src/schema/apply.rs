@@ -114,21 +114,114 @@ fn up(lens: &Lens, record: &mut Record) -> Result<(), String> {
             );
             Ok(shape)
         }),
-        Lens::In { field, lenses } => {
-            let shape = record
-                .fields
-                .get_mut(field)
-                .ok_or_else(|| format!("the older version has no field `{field}`"))?;
-            every(lenses, inner(shape)?)
+        Lens::Split { field, into, .. } => {
+            text(field, &take(record, field)?)?;
+            into.iter()
+                .try_for_each(|field| put(record, field, Shape::Text))
         }
-        _ => Err("this library cannot tell what it does to the schema".to_owned()),
+        Lens::Join { fields, into, .. } => {
+            for field in fields {
+                text(field, &take(record, field)?)?;
+            }
+            put(record, into, Shape::Text)
+        }
+        Lens::In { field, lenses } => change(record, field, |mut shape| {
+            inside(lenses, may_change(unwrapped(&mut shape))?)?;
+            Ok(shape)
+        }),
+        Lens::Each { field, lenses } => change(record, field, |mut shape| {
+            inside(lenses, may_change(elements(field, &mut shape)?)?)?;
+            Ok(shape)
+        }),
+        Lens::Variant {
+            field,
+            variant,
+            lenses,
+        } => change(record, field, |mut shape| {
+            let data = choice(field, &mut shape)?.variants.get_mut(variant);
+            match data {
+                Some(Some(data)) => inside(lenses, may_change(data)?)?,
+                Some(None) => return Err(format!("the variant `{variant}` carries nothing")),
+                None => {
+                    return Err(format!(
+                        "`{field}` has no variant `{variant}` in the older version"
+                    ));
+                }
+            }
+            Ok(shape)
+        }),
+        Lens::Unknown(_) => Err("this library does not know it".to_owned()),
     }
 }
 
-fn every(lenses: &[Lens], record: &mut Record) -> Result<(), String> {
+/// Lenses within something: on its fields or, where they name the field `""`, on itself.
+fn inside(lenses: &[Lens], shape: &mut Shape) -> Result<(), String> {
     lenses.iter().try_for_each(|lens| {
-        up(lens, record).map_err(|problem| format!("{}: {problem}", written(lens)))
+        let done = if is_of_the_value(lens) {
+            let mut holder = Record::default();
+            let itself = std::mem::replace(shape, Shape::Null);
+            holder.fields.insert(String::new(), itself);
+            let done = up(lens, &mut holder);
+            *shape = holder.fields.remove("").unwrap_or(Shape::Null);
+            done
+        } else {
+            inner(shape).and_then(|record| up(lens, record))
+        };
+        done.map_err(|problem| format!("{}: {problem}", written(lens)))
     })
+}
+
+fn is_of_the_value(lens: &Lens) -> bool {
+    match lens {
+        Lens::Wrap { field }
+        | Lens::Unwrap { field }
+        | Lens::Convert { field, .. }
+        | Lens::MapEnum { field, .. }
+        | Lens::In { field, .. }
+        | Lens::Each { field, .. }
+        | Lens::Variant { field, .. } => field.is_empty(),
+        _ => false,
+    }
+}
+
+fn text(field: &str, shape: &Shape) -> Result<(), String> {
+    match shape {
+        Shape::Text => Ok(()),
+        other => Err(format!(
+            "`{field}` is no text but {}",
+            super::admit::short(other)
+        )),
+    }
+}
+
+fn unwrapped(shape: &mut Shape) -> &mut Shape {
+    match shape {
+        Shape::Option(inner) => unwrapped(inner),
+        other => other,
+    }
+}
+
+fn elements<'a>(field: &str, shape: &'a mut Shape) -> Result<&'a mut Shape, String> {
+    match shape {
+        Shape::Option(inner) => elements(field, inner),
+        Shape::List(item) | Shape::Keyed(item, _) | Shape::Array(item, _) | Shape::Map(_, item) => {
+            Ok(item)
+        }
+        other => Err(format!(
+            "`{field}` is neither a list nor a map but {}",
+            super::admit::short(other)
+        )),
+    }
+}
+
+/// Lenses do not follow a part into itself.
+fn may_change(shape: &mut Shape) -> Result<&mut Shape, String> {
+    if holds_itself(shape) {
+        return Err(
+            "lenses reach one level of a part that holds itself; change it by code: `with = …, back = …`".to_owned(),
+        );
+    }
+    Ok(shape)
 }
 
 fn change(
@@ -153,14 +246,8 @@ fn hoist(record: &mut Record, host: &str, field: &str) -> Result<(), String> {
 
 /// The record that `shape` is, to be changed.
 fn inner(shape: &mut Shape) -> Result<&mut Record, String> {
-    if holds_itself(shape) {
-        return Err(
-            "lenses reach one level of a part that holds itself; change it by code: `with = …, back = …`".to_owned(),
-        );
-    }
-    match shape {
+    match may_change(unwrapped(shape))? {
         Shape::Record(record) => Ok(record),
-        Shape::Option(within) => inner(within),
         other => Err(format!("not a record but {}", super::admit::short(other))),
     }
 }
@@ -262,7 +349,11 @@ pub(crate) fn written(lens: &Lens) -> String {
             format!("convert({field:?}, {} => {})", scalar(*from), scalar(*to))
         }
         Lens::MapEnum { field, .. } => format!("map_enum({field:?}, …)"),
+        Lens::Split { field, .. } => format!("split({field:?}, …)"),
+        Lens::Join { into, .. } => format!("join(…, {into:?})"),
         Lens::In { field, .. } => format!("within({field:?}, …)"),
-        other => format!("{other:?}"),
+        Lens::Each { field, .. } => format!("each({field:?}, …)"),
+        Lens::Variant { field, variant, .. } => format!("variant({field:?}, {variant:?}, …)"),
+        Lens::Unknown(_) => "a lens".to_owned(),
     }
 }

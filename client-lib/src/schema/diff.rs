@@ -11,7 +11,8 @@ use crate::value::Kind;
 /// One thing in which two schemas differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The record or enum it is in, from the root: names of fields and variants, `[]` for the elements of a list or map.
+    /// The record or enum it is in, from the root: names of fields, `::` and the
+    /// name for what a variant carries, `[]` for the elements of a list or map.
     pub path: Vec<String>,
     /// What differs there.
     pub change: Change,
@@ -70,10 +71,13 @@ impl fmt::Display for Difference {
     }
 }
 
+/// In a path, what a variant carries: `mode::Code`.
+const VARIANT: &str = "::";
+
 fn joined(path: &[String], name: &str) -> String {
     let mut text = String::new();
     for part in path.iter().map(String::as_str).chain([name]) {
-        if !text.is_empty() && part != "[]" && !part.is_empty() {
+        if !text.is_empty() && part != "[]" && !part.is_empty() && !part.starts_with(VARIANT) {
             text.push('.');
         }
         text.push_str(part);
@@ -166,7 +170,7 @@ impl Compare {
                         before.as_ref().unwrap_or(&null),
                         after.as_ref().unwrap_or(&null),
                     );
-                    self.shapes(name, before, after, a, b);
+                    self.shapes(&format!("{VARIANT}{name}"), before, after, a, b);
                 }
                 // Where the other version has a place for it no lens is needed.
                 (Some(_), None) if self.mode == Mode::Fits && after.open => {}
@@ -198,9 +202,12 @@ impl Compare {
             (Shape::Option(x), Shape::Option(y)) => self.inner(name, "", x, y, (a, b), differ),
             (Shape::List(x), Shape::List(y)) => self.inner(name, "[]", x, y, (a, b), differ),
             (Shape::Keyed(x, j), Shape::Keyed(y, k)) if j == k => {
-                self.inner(name, "[]", x, y, (a, b), differ)
+                self.inner(name, "[]", x, y, (a, b), differ);
             }
-            (Shape::List(x), Shape::Keyed(y, _)) if self.mode == Mode::Fits => {
+            // A key is no data: no lens gives it.
+            (Shape::List(x) | Shape::Keyed(x, _), Shape::List(y) | Shape::Keyed(y, _))
+                if self.mode == Mode::Fits =>
+            {
                 self.inner(name, "[]", x, y, (a, b), differ);
             }
             (Shape::Array(x, m), Shape::Array(y, n)) if m == n => {
@@ -352,15 +359,19 @@ fn lenses_at(path: &[String], here: &[&Difference]) -> Option<Vec<String>> {
     for (name, shape) in new.iter().filter(|(name, _)| !renamed.contains(name)) {
         lenses.push(format!("add({name:?}, {})", default_of(shape)?));
     }
+    let mut of_variants = Vec::new();
     for difference in here {
-        match &difference.change {
-            Change::Shape(name, shapes) => lenses.push(conversion(name, &shapes.0, &shapes.1)?),
-            Change::GoneVariant(_) | Change::NewVariant(_) => {}
-            _ => {}
+        if let Change::Shape(name, shapes) = &difference.change {
+            if name.starts_with(VARIANT) {
+                let path: Vec<_> = path.iter().chain([name]).cloned().collect();
+                of_variants.extend(reach(&path, vec![conversion("", &shapes.0, &shapes.1)?]));
+            } else {
+                lenses.push(conversion(name, &shapes.0, &shapes.1)?);
+            }
         }
     }
-    let lenses = reach(path, lenses);
-    Some(lenses.into_iter().chain(enum_lens(path, here)).collect())
+    let lenses = reach(path, lenses).into_iter().chain(of_variants);
+    Some(lenses.chain(enum_lens(path, here)).collect())
 }
 
 fn as_new<'a>(difference: &'a &Difference) -> Option<(&'a str, &'a Shape)> {
@@ -423,6 +434,13 @@ fn reach(path: &[String], lenses: Vec<String>) -> Vec<String> {
                 text = format!("each({list:?}, {text})");
                 rest = outer;
             }
+            (variant, Some((field, outer))) if variant.starts_with(VARIANT) => {
+                text = format!(
+                    "variant({field:?}, {:?}, {text})",
+                    variant.trim_start_matches(VARIANT)
+                );
+                rest = outer;
+            }
             (field, _) => text = format!("within({field:?}, {text})"),
         }
     }
@@ -445,6 +463,12 @@ fn conversion(name: &str, before: &Shape, after: &Shape) -> Option<String> {
         (Shape::List(item), Shape::Option(after)) if item == after => {
             Some(format!("unwrap({name:?})"))
         }
+        (Shape::List(before), Shape::List(after))
+        | (Shape::Map(_, before), Shape::Map(_, after)) => Some(format!(
+            "each({name:?}, {})",
+            conversion("", before, after)?
+        )),
+        (Shape::Option(before), Shape::Option(after)) => conversion(name, before, after),
         (before, after) => Some(format!(
             "convert({name:?}, {} => {})",
             scalar(before)?,

@@ -139,6 +139,18 @@ fn differences_come_with_the_lens_that_would_do() {
             r#"within("a", each("folds", rename("id", "key")))"#,
         ),
         (
+            "{ n: [u32] }",
+            "{ n: [float] }",
+            "`n` was [u32] and is [float]",
+            r#"each("n", convert("", int => float))"#,
+        ),
+        (
+            "{ mode: enum { C: { a: text }, W: u8 } }",
+            "{ mode: enum { C: { b: text }, W: text } }",
+            "`mode::C.a` is gone; it was text|`mode::C.b` is new: text|`mode::W` was u8 and is text",
+            r#"variant("mode", "C", rename("a", "b")), variant("mode", "W", convert("", int => text))"#,
+        ),
+        (
             "{ mode: enum { A, B } }",
             "{ mode: enum { A, C } }",
             "the variant `mode.B` is gone|the variant `mode.C` is new",
@@ -203,6 +215,58 @@ fn lenses_lead_from_one_schema_to_the_next() {
             .apply(&fewer)
             .is_ok_and(|made| made.misfits(&after).is_empty());
         assert!(!enough, "{:?}", lenses[left_out]);
+    }
+}
+
+#[test]
+fn lenses_reach_into_lists_maps_and_variants() {
+    let before = schema(
+        "{ folds: [{ id: u8 } by id], n: map(text: u8), m: enum { C: { a: text }, D: u8 }?, name: text }",
+    );
+    let after = schema(
+        "{ folds: [{ key: u8 } by key], n: map(text: float), m: enum { C: { b: text }, D: text }?, a: text, b: text }",
+    );
+    let to = |field: &str, from, to| Lens::Convert {
+        field: field.into(),
+        from,
+        to,
+    };
+    use crate::lens::Scalar::{Float, Int, Text};
+    let lenses = [
+        Lens::Each {
+            field: "folds".into(),
+            lenses: vec![rename("id", "key")],
+        },
+        Lens::Each {
+            field: "n".into(),
+            lenses: vec![to("", Int, Float)],
+        },
+        Lens::Variant {
+            field: "m".into(),
+            variant: "C".into(),
+            lenses: vec![rename("a", "b")],
+        },
+        Lens::Variant {
+            field: "m".into(),
+            variant: "D".into(),
+            lenses: vec![to("", Int, Text)],
+        },
+        Lens::Split {
+            field: "name".into(),
+            separator: " ".into(),
+            into: vec!["a".into(), "b".into()],
+        },
+    ];
+    assert_eq!(before.apply(&lenses).unwrap().misfits(&after), []);
+    let join = Lens::Join {
+        fields: vec!["a".into(), "b".into()],
+        separator: " ".into(),
+        into: "name".into(),
+    };
+    let whole = after.apply(&[join]).unwrap();
+    assert!(whole.root().fields.contains_key("name") && !whole.root().fields.contains_key("a"));
+    for lens in &lenses {
+        assert!(after.apply(std::slice::from_ref(lens)).is_err(), "{lens:?}");
     }
 }
 
