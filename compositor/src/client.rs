@@ -4,7 +4,9 @@
 //! that a pid that is used again is not taken for the same process. Should another process own the public socket one day
 //! and vouch for its clients, only this file changes.
 
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
 
 use smithay::wayland::compositor::CompositorClientState;
 use wayland_server::Client;
@@ -28,6 +30,8 @@ pub struct ClientState {
     pub compositor: CompositorClientState,
     identity: Option<Identity>,
     gone: calloop::channel::Sender<ClientId>,
+    /// The connection, until it has ended.
+    stream: Mutex<Option<UnixStream>>,
 }
 
 impl ClientState {
@@ -37,15 +41,37 @@ impl ClientState {
             compositor: CompositorClientState::default(),
             identity: peer(stream),
             gone,
+            stream: Mutex::new(
+                stream
+                    .try_clone()
+                    .inspect_err(|error| {
+                        tracing::warn!(%error, "a client that errs will have to end by itself")
+                    })
+                    .ok(),
+            ),
         }
+    }
+
+    /// Hangs up, once. What was sent before still reaches the client; its end is noticed as if it had hung up itself.
+    pub fn hang_up(&self) {
+        let stream = self.take_stream();
+        if let Some(Err(error)) = stream.map(|s| s.shutdown(Shutdown::Both)) {
+            tracing::debug!(%error, "a client had gone already");
+        }
+    }
+
+    fn take_stream(&self) -> Option<UnixStream> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.take()
     }
 }
 
 impl ClientData for ClientState {
     fn initialized(&self, _client: ClientId) {}
 
-    // Runs inside the backend's lock: nothing may happen here but sending.
+    // Runs inside the backend's lock: nothing may happen here but sending and letting go.
     fn disconnected(&self, client: ClientId, _reason: DisconnectReason) {
+        drop(self.take_stream());
         let _ = self.gone.send(client);
     }
 }

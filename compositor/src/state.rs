@@ -1,6 +1,6 @@
 //! Everything the compositor knows. One thread owns it; other threads reach it by calloop channels only.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::FromRawFd;
@@ -69,6 +69,8 @@ pub struct Overwinter {
     pub events: VecDeque<Event>,
     /// The heart and everything it acts through; none in a plain session.
     pub driver: Option<Driver>,
+    /// Everybody who is connected.
+    clients: HashMap<ClientId, Arc<ClientState>>,
     gone: calloop::channel::Sender<ClientId>,
 }
 
@@ -125,6 +127,7 @@ impl Overwinter {
             painter: None,
             events: VecDeque::new(),
             driver: None,
+            clients: HashMap::new(),
             gone,
         })
     }
@@ -152,7 +155,9 @@ impl Overwinter {
     /// Takes a connection.
     pub fn add_client(&mut self, stream: UnixStream) -> std::io::Result<Client> {
         let data = Arc::new(ClientState::new(&stream, self.gone.clone()));
-        self.display.insert_client(stream, data)
+        let client = self.display.insert_client(stream, data.clone())?;
+        self.clients.insert(client.id(), data);
+        Ok(client)
     }
 
     /// Milliseconds as clients see them in input and frame events (CLOCK_MONOTONIC).
@@ -181,9 +186,28 @@ impl Overwinter {
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
+        self.end_those_who_erred();
+    }
+
+    /// libwayland ends a client that was told of an error when it next hears of it. One that errs outside a request of its own
+    /// (it took away memory that is drawn) and then stays silent would keep its windows for ever. Nor does the backend say
+    /// that such a client has gone.
+    fn end_those_who_erred(&mut self) {
+        let backend = self.display.backend_handle();
+        let erred = |id: &ClientId| backend.get_client_data(id.clone()).is_err();
+        let erred: Vec<ClientId> = self.clients.keys().filter(|c| erred(c)).cloned().collect();
+        for id in erred {
+            if let Some(client) = self.clients.get(&id) {
+                client.hang_up();
+            }
+            self.client_gone(&id);
+        }
     }
 
     fn client_gone(&mut self, client: &ClientId) {
+        if self.clients.remove(client).is_none() {
+            return;
+        }
         tracing::debug!(?client, "a client has gone");
         self.overwinter_client_gone(client);
         self.screencopy.forget(client);

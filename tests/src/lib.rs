@@ -4,6 +4,7 @@
 //! * [`session`]: a private session on its own buses, and its end.
 //! * [`host`]: a second host, made of namespaces.
 //! * [`input`], [`screen`], [`atspi`], [`proc`]: hands, eyes, a screen reader, the kernel's word.
+//! * [`wire`], [`witness`]: clients that misbehave, and one that sees whether it suffers from it.
 //! * [`install`]: applications in a private prefix.
 //! * [`bench`]: figures, taken from the outside.
 //!
@@ -24,3 +25,5 @@ pub mod session;
 pub mod story;
 pub mod test_app;
 pub mod wait;
+pub mod wire;
+pub mod witness;

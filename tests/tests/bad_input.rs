@@ -7,10 +7,7 @@
 //! everybody else in it go on; and the group is where it was, live or asleep with its last good snapshot.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use overwinter_proto::bus::{
@@ -24,6 +21,8 @@ use overwinter_tests::story::{expect, still};
 use overwinter_tests::test_app::stage::{Stage, has_three_parts};
 use overwinter_tests::test_app::words::{Do, Payload};
 use overwinter_tests::wait;
+use overwinter_tests::wire::{connect, globals, hello, request, string};
+use overwinter_tests::witness::Witness;
 use zbus::blocking::{Connection, connection};
 use zbus::zvariant::{DynamicType, OwnedFd};
 
@@ -44,71 +43,6 @@ impl Noise {
 
     fn below(&mut self, most: u32) -> u32 {
         self.word() % most.max(1)
-    }
-}
-
-/// A request as it is on the wire.
-fn request(object: u32, opcode: u32, words: &[u32]) -> Vec<u8> {
-    let size = 8 + 4 * u32::try_from(words.len()).unwrap_or(0);
-    let head = [object, size << 16 | opcode];
-    head.iter()
-        .chain(words)
-        .flat_map(|w| w.to_le_bytes())
-        .collect()
-}
-
-/// A string argument: its length with the zero, then bytes up to a whole word.
-fn string(text: &str) -> Vec<u32> {
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.push(0);
-    let length = u32::try_from(bytes.len()).unwrap_or(0);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    let words = bytes
-        .chunks_exact(4)
-        .map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]));
-    std::iter::once(length).chain(words).collect()
-}
-
-/// wl_display.get_registry(2), wl_display.sync(3).
-fn hello() -> Vec<u8> {
-    [request(1, 1, &[2]), request(1, 0, &[3])].concat()
-}
-
-fn connect(session: &Session) -> Result<UnixStream> {
-    let stream = UnixStream::connect(session.wayland_socket())?;
-    stream.set_write_timeout(Some(Duration::from_secs(2)))?;
-    stream.set_read_timeout(Some(wait::PATIENCE))?;
-    Ok(stream)
-}
-
-/// What the compositor announces: name, interface, version.
-fn globals(session: &Session) -> Result<Vec<(u32, String, u32)>> {
-    let mut stream = connect(session)?;
-    stream.write_all(&hello())?;
-    let mut found = Vec::new();
-    loop {
-        let mut head = [0; 8];
-        stream.read_exact(&mut head)?;
-        let (object, rest) = head.split_at(4);
-        let object = u32::from_le_bytes(object.try_into()?);
-        let rest = u32::from_le_bytes(rest.try_into()?);
-        let mut body = vec![0; (rest as usize >> 16).saturating_sub(8)];
-        stream.read_exact(&mut body)?;
-        match object {
-            2 => {
-                let word = |at: usize| -> Result<u32> {
-                    let bytes = body.get(at..at + 4).context("a short event")?;
-                    Ok(u32::from_le_bytes(bytes.try_into()?))
-                };
-                let length = word(4)? as usize;
-                let name = body.get(8..8 + length - 1).context("a short name")?;
-                let version = word(8 + length.next_multiple_of(4))?;
-                let name = String::from_utf8(name.to_vec())?;
-                found.push((word(0)?, name, version));
-            }
-            3 => return Ok(found),
-            other => bail!("an event of object {other}"),
-        }
     }
 }
 
@@ -145,40 +79,6 @@ fn well_connected_nonsense(noise: &mut Noise, globals: &[(u32, String, u32)]) ->
         bytes.extend(request(object, opcode, &words));
     }
     bytes
-}
-
-/// A real client that writes down what is typed into it.
-struct Witness {
-    hands: Hands,
-    lines: u32,
-}
-
-impl Witness {
-    fn new(session: &Session) -> Result<Witness> {
-        let empty = still(session)?;
-        let script = "while read line; do echo $line >>$HOME/witness.txt; done";
-        session.spawn("foot", &["--config=/dev/null", "sh", "-c", script])?;
-        wait::until("the witness is on the screen", || {
-            let (count, _) = empty.difference(&still(session)?, empty.whole());
-            Ok((count > 20_000).then_some(()))
-        })?;
-        let hands = Hands::new(session)?;
-        Ok(Witness { hands, lines: 0 })
-    }
-
-    /// It still takes keys.
-    fn goes_on(&mut self, session: &Session, after: &str) -> Result<()> {
-        self.lines += 1;
-        let line = format!("line {}", self.lines);
-        self.hands
-            .type_text(&format!("{line}\n"))
-            .with_context(|| format!("after {after}\n{}", session.logs()))?;
-        wait::until(&format!("the witness goes on after {after}"), || {
-            let all = fs::read_to_string(session.home().join("witness.txt")).unwrap_or_default();
-            ensure!(all.lines().last() == Some(&line), "it wrote {all:?}");
-            Ok(Some(()))
-        })
-    }
 }
 
 #[test]

@@ -26,6 +26,10 @@ use crate::state::Overwinter;
 /// Between two frames: 60 a second, which every host and viewer keeps up with.
 const INTERVAL: Duration = Duration::from_micros(16_667);
 
+/// A frame that failed is tried again after this long: often enough to be seen as one hitch, seldom enough to cost nothing
+/// where it fails every time.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Whether a frame is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
@@ -119,7 +123,9 @@ impl Overwinter {
         let drawn = match self.backend.draw(&scene, &mut self.frames.tracker) {
             Ok(drawn) => drawn,
             Err(error) => {
-                tracing::error!(%error, "a frame could not be drawn");
+                tracing::error!(%error, "a frame could not be drawn; it is tried again");
+                self.frames.last = Some(Instant::now() + AGAIN);
+                self.schedule_frame();
                 return;
             }
         };

@@ -7,7 +7,7 @@ use smithay::backend::renderer::element::surface::{
     WaylandSurfaceRenderElement, render_elements_from_surface_tree,
 };
 use smithay::backend::renderer::element::{AsRenderElements, Kind, render_elements};
-use smithay::backend::renderer::{Color32F, ImportAll, ImportMem, Renderer, Texture};
+use smithay::backend::renderer::{Color32F, Texture};
 use smithay::input::pointer::{CursorImageStatus, CursorImageSurfaceData};
 use smithay::utils::{Logical, Point, Scale};
 use smithay::wayland::compositor::with_states;
@@ -16,9 +16,11 @@ use wayland_server::protocol::wl_surface::WlSurface;
 use crate::shell::{Item, Shell};
 
 mod arrow;
+mod client_surface;
 mod frames;
 mod offscreen;
 
+pub use client_surface::SceneRenderer;
 pub use frames::Frames;
 pub use offscreen::{PaintError, Painter};
 
@@ -33,20 +35,27 @@ pub const BACKGROUND: Color32F = Color32F::new(0.086, 0.098, 0.133, 1.0);
     reason = "smithay's macro takes no documentation for variants"
 )]
 mod element {
-    use super::{
-        ImportAll, ImportMem, MemoryRenderBufferRenderElement, SolidColorRenderElement,
-        WaylandSurfaceRenderElement, render_elements,
-    };
+    use super::client_surface::{ClientSurface, SceneRenderer};
+    use super::{MemoryRenderBufferRenderElement, SolidColorRenderElement, render_elements};
 
     render_elements! {
         /// One thing on screen.
-        pub SceneElement<R> where R: ImportAll + ImportMem;
-        Surface=WaylandSurfaceRenderElement<R>,
+        pub SceneElement<R> where R: SceneRenderer;
+        Surface=ClientSurface<R>,
         Picture=MemoryRenderBufferRenderElement<R>,
         Solid=SolidColorRenderElement,
     }
 }
 pub use element::SceneElement;
+
+impl<R> From<WaylandSurfaceRenderElement<R>> for SceneElement<R>
+where
+    R: SceneRenderer,
+{
+    fn from(surface: WaylandSurfaceRenderElement<R>) -> Self {
+        SceneElement::Surface(surface.into())
+    }
+}
 
 /// Where the pointer is and how it looks.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +85,7 @@ impl Scene<'_> {
     /// The scene for this renderer, topmost first.
     pub fn elements<R>(&self, renderer: &mut R) -> Vec<SceneElement<R>>
     where
-        R: Renderer + ImportAll + ImportMem,
+        R: SceneRenderer,
         R::TextureId: Texture + Clone + Send + 'static,
     {
         let mut elements = Vec::new();
@@ -124,7 +133,7 @@ impl Scene<'_> {
         cursor: Cursor<'_>,
         elements: &mut Vec<SceneElement<R>>,
     ) where
-        R: Renderer + ImportAll + ImportMem,
+        R: SceneRenderer,
         R::TextureId: Texture + Clone + Send + 'static,
     {
         let scale = Scale::from(self.scale);

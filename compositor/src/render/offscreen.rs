@@ -5,15 +5,14 @@ use overwinter_proto::snapshot::Picture;
 use smithay::backend::allocator::Fourcc;
 use smithay::backend::renderer::element::Kind;
 use smithay::backend::renderer::element::RenderElement;
-use smithay::backend::renderer::element::surface::{
-    WaylandSurfaceRenderElement, render_elements_from_surface_tree,
-};
+use smithay::backend::renderer::element::surface::render_elements_from_surface_tree;
 use smithay::backend::renderer::pixman::{PixmanError, PixmanRenderer};
 use smithay::backend::renderer::utils::draw_render_elements;
 use smithay::backend::renderer::{Bind, Color32F, ExportMem, Frame, Offscreen, Renderer};
 use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Size, Transform};
 use wayland_server::protocol::wl_surface::WlSurface;
 
+use super::client_surface::ClientSurface;
 use super::{BACKGROUND, Scene};
 
 /// A picture could not be drawn.
@@ -56,15 +55,14 @@ impl Painter {
         let size: Size<i32, Physical> = bbox.size.to_f64().to_physical(factor).to_i32_ceil();
         let origin: Point<i32, Physical> = Point::<i32, Logical>::from((-bbox.loc.x, -bbox.loc.y))
             .to_physical_precise_round(factor);
-        let elements: Vec<WaylandSurfaceRenderElement<PixmanRenderer>> =
-            render_elements_from_surface_tree(
-                &mut self.0,
-                surface,
-                origin,
-                factor,
-                1.0,
-                Kind::Unspecified,
-            );
+        let elements: Vec<ClientSurface<PixmanRenderer>> = render_elements_from_surface_tree(
+            &mut self.0,
+            surface,
+            origin,
+            factor,
+            1.0,
+            Kind::Unspecified,
+        );
         let argb = self.paint(
             &elements,
             size,
