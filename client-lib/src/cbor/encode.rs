@@ -25,7 +25,11 @@ pub fn encode(value: &Value) -> Result<Vec<u8>, EncodeError> {
 }
 
 /// Appends `value`, which stands within `depth` lists and maps.
-pub(crate) fn encode_onto(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), EncodeError> {
+pub(crate) fn encode_onto(
+    out: &mut Vec<u8>,
+    value: &Value,
+    depth: usize,
+) -> Result<(), EncodeError> {
     write_value(out, value, MAX_DEPTH.saturating_sub(depth))
 }
 

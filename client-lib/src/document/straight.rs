@@ -67,7 +67,9 @@ pub(super) fn write<T: State>(form: &Form, value: &T) -> Result<Option<Straight>
 /// Whether a name within begins with `$`: it may stand for something that is kept beside the state.
 fn mentions(value: &Value) -> bool {
     match value {
-        Value::Map(map) => map.iter().any(|(name, value)| name.starts_with('$') || mentions(value)),
+        Value::Map(map) => map
+            .iter()
+            .any(|(name, value)| name.starts_with('$') || mentions(value)),
         Value::List(items) => items.iter().any(mentions),
         _ => false,
     }
@@ -105,7 +107,8 @@ mod tests {
     fn note() -> Note {
         let mut rest = Rest::default();
         rest.0.insert("a", "first of all");
-        rest.0.insert("unknown", Value::List(vec![Value::Null, 1.5.into()]));
+        rest.0
+            .insert("unknown", Value::List(vec![Value::Null, 1.5.into()]));
         let fold = Fold {
             until: 300,
             from: 5,

@@ -3,6 +3,7 @@
 //! A part says its shape, writes itself in one pass, and reads itself from a [`Value`] with a place to report what it has no
 //! room for. Serde is not in between: serde's own reading drops unknown fields without a word.
 
+mod bytes;
 mod read;
 mod shapes;
 mod std_types;
@@ -10,6 +11,7 @@ mod std_types;
 mod tests;
 mod write;
 
+pub(crate) use bytes::{ByteSink, Trouble};
 pub use read::{Items, Reader, RecordReader, Variant};
 pub use shapes::{FieldShape, Shapes, VariantShape, opaque};
 pub use std_types::{Key, ListOf, MapKey};

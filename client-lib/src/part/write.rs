@@ -47,6 +47,11 @@ impl<'a> Writer<'a> {
         Writer { sink, depth: 0 }
     }
 
+    /// A writer of what stands within `depth` lists and maps.
+    pub(crate) fn within(sink: &'a mut dyn Sink, depth: usize) -> Writer<'a> {
+        Writer { sink, depth }
+    }
+
     /// Nothing.
     pub fn null(&mut self) {
         self.sink.null();
