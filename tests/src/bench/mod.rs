@@ -151,7 +151,8 @@ pub struct Bench {
     pub run: fn() -> Result<Findings>,
 }
 
-/// Every bench.
+/// Every bench. To add one: a module with `run() -> Result<Findings>` (see [`store`] for a short one) that takes each figure
+/// by [`Findings::measure`] and tells it as a [`Row`]; then a line here. `scripts/bench NAME` does the rest.
 pub const ALL: [Bench; 3] = [
     Bench {
         name: "walking",
