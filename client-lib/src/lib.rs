@@ -1,9 +1,10 @@
 //! Make an application overwinter: nothing its user has open is ever lost to an update, a crash, sleep or a reboot.
 //!
-//! An author writes three things: what a document's state is ([`State`], by derive), how it is taken from and put
-//! onto the screen ([`Document`]), and when it changed ([`Group::changed`]). Everything else, talking to the session,
-//! saving in the background, carrying state between versions, is done here. Without a session manager the very same
-//! program is a plain application: every call is a cheap no-op.
+//! An author says what a document's state is ([`State`], by derive), where it is ([`Live`]), and what to do when it appears.
+//! Everything else, talking to the session, saving in the background, carrying state between versions, is done here. Without a
+//! session manager the very same program is a plain application: every call is a cheap no-op.
+//!
+//! `docs/guide.md` leads from an empty crate to an app that sleeps, is updated and downgraded.
 //!
 //! # State
 //!
@@ -37,47 +38,45 @@
 //! longer than a second.
 //!
 //! ```no_run
-//! use std::{cell::RefCell, rc::Rc};
-//! use overwinter::{AppInfo, Arrival, Document, Group, Reason, Rest, Session, State};
+//! use overwinter::{AppInfo, Live, Reason, Rest, Session, State, Turn};
 //!
-//! #[derive(State)]
+//! #[derive(State, Clone, Default)]
 //! #[state(id = "org.example.Notes/document", version = 1)]
 //! struct Note { text: String, rest: Rest }
 //!
-//! struct Page { group: Group, text: RefCell<String> }
-//!
-//! impl Document for Page {
-//!     type State = Note;
-//!     fn title(&self) -> String { "A note".into() }
-//!     fn capture(&self) -> Note { Note { text: self.text.borrow().clone(), rest: Rest::default() } } // cheap: see there
-//!     fn adopt(&self) { /* the copy is the group now: effects on files and network are allowed */ }
-//!     fn retire(&self) { /* hide the windows, become inert, stay in memory */ }
-//!     fn discard(&self) { /* destroy the windows, forget everything */ }
-//! }
-//!
-//! fn show(group: &Group, text: String) -> Rc<dyn Document<State = Note>> {
-//!     Rc::new(Page { group: group.clone(), text: text.into() }) // and its window; see `gtk::bind`
-//! }
-//!
 //! let session = Session::builder(AppInfo::new("org.example.Notes", "1.0"))
-//!     .documents(|group, arrival: Arrival<Note>| Ok(show(group, arrival.state.text))) // an inert trial copy
-//!     .on_quit(|| std::process::exit(0))
+//!     .live("A note", |note: &Live<Note>| {
+//!         // Build its window here, an inert one; it shows what `shown.get()` says.
+//!         let shown = note.clone();
+//!         note.on_turn(move |turn| match turn {
+//!             Turn::Adopted => println!("{}", shown.get().text), // it is the document now: show it
+//!             Turn::Retired => println!("(elsewhere)"),          // another copy is: hide it, stay in memory
+//!             _ => {}
+//!         });
+//!     })
 //!     .connect(); // at most a second; stands alone when there is no session
 //!
 //! if session.reason() == Reason::Launch {
-//!     let group = session.open("A note", |group| show(group, String::new()));
-//!     group.changed(); // after every change the user would miss: saved within a second
+//!     let note = session.add(Note::default());
+//!     note.edit(|note| note.text.push_str("saved within a second"));
 //! }
-//! // In any main loop: when `session.as_fd()` is readable, `session.dispatch()`.
+//! while !session.has_ended() {
+//!     session.wait(None)?; // or any main loop: see `loops`
+//! }
+//! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! [`Live`] is the short form of [`Document`], a trait for apps that do more when a copy is adopted, retired or discarded;
+//! [`RawDocument`] is the same without Rust types, for interfaces to other languages.
 //!
 //! With feature `gtk` (GTK 4.8 or newer), in the application's `startup`, so that only the primary instance registers:
 //!
 //! ```text
-//! let session = overwinter::gtk::connect(builder, &app);       // served by GLib; gives up and takes back the app's bus name,
-//!                                                              // quits the app after its last copy
-//! let tied = overwinter::gtk::bind(&window, &group, "main");   // before the window is presented
-//! tied.ready();                                                // content is set: the next frame replaces the ghost
+//! let session = overwinter::gtk::connect(builder, &app);  // served by GLib; gives up and takes back the app's bus name,
+//!                                                         // quits the app after its last copy
+//! overwinter::gtk::show(&window, &note);                  // the window of a `Live` document; or, piece by piece,
+//! let tied = overwinter::gtk::bind(&window, &group, "main");   // before the window is presented, and
+//! tied.ready();                                           // content is set: the next frame replaces the ghost
 //! ```
 //!
 //! A trial copy's windows are presented like any others: the compositor keeps them from view until the copy is adopted.
@@ -85,7 +84,8 @@
 //! # Promises
 //!
 //! 1. A request to let go of an older revision than the current one is answered `Changed`; nothing is let go of.
-//! 2. After [`Document::retire`] or before [`Document::adopt`] a copy saves nothing.
+//! 2. After [`Document::retire`] or before [`Document::adopt`] a copy saves nothing; what is changed in it then counts once it is
+//!    adopted.
 //! 3. State from outside never panics, never takes unbounded memory or time, and is never dropped in silence: see [`LossReport`].
 
 #[cfg(test)]
@@ -102,6 +102,11 @@ pub mod part;
 pub mod schema;
 pub mod session;
 pub mod value;
+
+/// The guide's code, compiled.
+#[cfg(all(doctest, feature = "gtk"))]
+#[doc = include_str!("../../docs/guide.md")]
+mod guide {}
 
 mod chain;
 mod document;

@@ -18,7 +18,7 @@ use overwinter_proto::Reason;
 use crate::loops::glib::attach_and;
 use crate::session::{Builder, Session};
 
-pub use window::{Window, bind};
+pub use window::{Window, bind, show};
 
 /// How long a process that was started to restore something lives without a window. The session gives a start that leads to
 /// nothing up before that.
@@ -38,6 +38,22 @@ const NAME_WAIT_MS: i32 = 1000;
 ///   [`on_quit`](Builder::on_quit);
 /// * a process that was started to restore something is held until it has a window (at most 30 s);
 /// * what was said last is delivered before the application ends.
+///
+/// ```no_run
+/// use gtk4::prelude::*;
+/// use overwinter::{AppInfo, Reason, Session};
+///
+/// let app = gtk4::Application::builder().application_id("org.example.Notes").build();
+/// app.connect_startup(|app| {
+///     let builder = Session::builder(AppInfo::new("org.example.Notes", "1.0")); // and its documents
+///     let session = overwinter::gtk::connect(builder, app);
+///     if session.reason() == Reason::Launch {
+///         // open what the user asked for
+///     }
+/// });
+/// app.connect_activate(|_| {}); // only for what the user asks of it later
+/// app.run();
+/// ```
 pub fn connect(builder: Builder, app: &impl IsA<gio::Application>) -> Session {
     let app: &gio::Application = app.as_ref();
     let (own_quit, own_names) = (builder.has_quit(), builder.has_names());

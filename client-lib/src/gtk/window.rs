@@ -9,7 +9,7 @@ use gtk4::prelude::*;
 
 use super::protocol::overwinter_window_v1::OverwinterWindowV1;
 use super::wayland::link;
-use crate::session::Group;
+use crate::session::{Group, Live, LiveState, Turn};
 
 /// A GtkWindow that is tied to a group. Clones are the same tie; dropping it does not untie.
 #[derive(Clone)]
@@ -52,6 +52,59 @@ pub fn bind(window: &impl IsA<gtk4::Window>, group: &Group, name: &str) -> Windo
         tie.bind();
     }
     Window(tie)
+}
+
+/// Shows `window` as the one window of `live`: tied to its group, hidden while another copy is the document, destroyed when it is
+/// discarded; and the document is closed when the user closes the window. Fill the window first.
+///
+/// ```no_run
+/// use gtk4::prelude::*;
+/// use overwinter::{Live, Rest, State};
+///
+/// #[derive(State, Clone, Default)]
+/// #[state(id = "org.example.Notes/document", version = 1)]
+/// struct Note { text: String, rest: Rest }
+///
+/// fn show(app: &gtk4::Application, note: &Live<Note>) {
+///     let text = gtk4::TextView::new();
+///     text.buffer().set_text(&note.get().text);
+///     let changed = note.clone();
+///     text.buffer().connect_changed(move |_| changed.changed());
+///     let buffer = text.buffer();
+///     note.on_capture(move |note| {
+///         note.text = buffer.text(&buffer.start_iter(), &buffer.end_iter(), true).into();
+///     });
+///     let window = gtk4::ApplicationWindow::builder().application(app).child(&text).build();
+///     overwinter::gtk::show(&window, note);
+/// }
+/// ```
+pub fn show<T: LiveState>(window: &impl IsA<gtk4::Window>, live: &Live<T>) -> Window {
+    let window: &gtk4::Window = window.as_ref();
+    let tie = bind(window, live.group(), "main");
+    let (shown, own) = (window.downgrade(), tie.clone());
+    live.on_turn(move |turn| {
+        let Some(window) = shown.upgrade() else {
+            return;
+        };
+        match turn {
+            // A trial is shown already, as the compositor keeps it from view; one that was retired has to be shown again.
+            Turn::Adopted => {
+                window.set_visible(true);
+                own.ready();
+            }
+            Turn::Retired => window.set_visible(false),
+            Turn::Discarded => window.destroy(),
+            Turn::Disowned => {}
+        }
+    });
+    let closed = live.clone();
+    window.connect_close_request(move |_| {
+        closed.close();
+        glib::Propagation::Proceed
+    });
+    window.present();
+    tie.ready();
+    tie
 }
 
 impl Window {

@@ -19,7 +19,7 @@ use crate::session::Session;
 /// let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
 /// let local = tokio::task::LocalSet::new();
 /// local.block_on(&runtime, async {
-///     let (ended, end) = tokio::sync::oneshot::channel();
+///     let (ended, end) = tokio::sync::oneshot::channel::<()>();
 ///     let ended = std::cell::Cell::new(Some(ended));
 ///     let session = Session::builder(AppInfo::new("org.example.Notes", "1.0"))
 ///         .on_quit(move || drop(ended.take()))

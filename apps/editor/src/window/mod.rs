@@ -391,9 +391,8 @@ impl DocWindow {
 
     /// Text or file changed: that counts from the first keystroke on, wherever the window is on its way to.
     fn edited(&self) {
-        if self.role.get() == Role::Live {
-            call(&self.hooks.changed);
-        }
+        // In a copy that is not the document as well: the session's library counts it once it is.
+        call(&self.hooks.changed);
     }
 
     fn tell_title(&self) {
