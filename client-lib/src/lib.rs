@@ -88,7 +88,7 @@
 //!    adopted.
 //! 3. State from outside never panics, never takes unbounded memory or time, and is never dropped in silence: see [`LossReport`].
 
-#[cfg(test)]
+// The derive writes `::overwinter`, here too.
 extern crate self as overwinter;
 
 pub mod bridge;
@@ -101,6 +101,7 @@ pub mod loops;
 pub mod part;
 pub mod schema;
 pub mod session;
+pub mod uri;
 pub mod value;
 
 /// The guide's code, compiled.
@@ -129,6 +130,7 @@ pub use part::Part;
 pub use schema::Schema;
 pub use session::{AppInfo, Arrival, Document, Group, Live, RawDocument, Session, Standing, Turn};
 pub use state::{Record, Rest, State};
+pub use uri::{DocUri, Located, Places};
 pub use value::{Kind, Map, Value};
 
 /// What the derive writes; not for people.
