@@ -49,6 +49,12 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// There would be no way left to the master key, or one that is easily lost.
+    #[error(
+        "with these slots a reset keyring or a forgotten word would lose everything; nothing was changed. Keep the key file, or \
+         fill two other slots"
+    )]
+    LastSlot,
     /// The disk is full (or the user's quota used up).
     #[error(
         "the disk is full: {needed} more bytes are needed, {left} are left; the store is as it was before. Free space and try again"

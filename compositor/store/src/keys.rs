@@ -24,7 +24,7 @@ const TOMB_MAGIC: &[u8; 8] = b"OWTOMB1\n";
 pub(crate) struct Cipher(XChaCha20Poly1305);
 
 impl Cipher {
-    fn new(key: &[u8; 32]) -> Cipher {
+    pub(crate) fn new(key: &[u8; 32]) -> Cipher {
         Cipher(XChaCha20Poly1305::new(key.into()))
     }
 
@@ -133,6 +133,16 @@ impl Master {
             wrap: Cipher::new(&blake3::derive_key("overwinter store 1 key wrap", &key)),
             tomb: Cipher::new(&blake3::derive_key("overwinter store 1 tombstone", &key)),
         }
+    }
+
+    pub(crate) fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// Seals the way from this master key to another.
+    pub(crate) fn rotation(&self) -> Cipher {
+        let key = blake3::derive_key("overwinter store 1 rotation", &self.key);
+        Cipher::new(&key)
     }
 
     /// The key file's text: three lines, so that a person sees what it is and a flipped bit is noticed.

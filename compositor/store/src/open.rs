@@ -13,6 +13,7 @@ use crate::{
     index::{self, Deadlines, Index, IndexError, MemIndex, ProcessIndex},
     journal::{Found, MAX_SMALL},
     keys::Master,
+    slots::{self, SlotKind, Unlock},
     store::{OpenReport, Options, Store},
     trash::{Empty, Trash},
 };
@@ -21,10 +22,10 @@ use crate::{
 pub const FORMAT: u64 = 1;
 
 const FORMAT_WORD: &str = "overwinter-store ";
-const FOLDERS: [&str; 5] = ["objects", "groups", "keys", "tombstones", "trash"];
+const FOLDERS: [&str; 6] = ["objects", "groups", "keys", "tombstones", "trash", "slots"];
 /// Names that a store which was never finished may have beside `format`.
 const BEGINNINGS: [&str; 3] = ["lock", "tmp", "lost+found"];
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 13] = [
     "format",
     "lock",
     "master",
@@ -34,6 +35,9 @@ const KNOWN: [&str; 10] = [
     "keys",
     "tombstones",
     "trash",
+    "slots",
+    "rotation",
+    "master.next",
     "index",
 ];
 
@@ -61,7 +65,7 @@ impl Store {
             });
         };
         let created = !check_format(&disk)?;
-        let (master, exposed) = prepare(&mut disk, created)?;
+        let (master, key_warning) = prepare(&mut disk, created, &options.unlock)?;
         let (index, rebuilt) = match options.index {
             Some(index) => (index, None),
             None => open_index(options.index_program, &disk.path("index")),
@@ -86,14 +90,9 @@ impl Store {
             index: rebuilt,
             forgotten: Vec::new(),
             strangers: strangers(&store.disk)?,
-            key_warning: match exposed {
-                true => format!(
-                    "{KEY_WARNING}. Others may read it now: chmod 600 {}",
-                    store.disk.path("master").display()
-                ),
-                false => KEY_WARNING.to_owned(),
-            },
+            key_warning,
         };
+        store.finish_rotation()?;
         report.strangers.extend(more);
         store.look_around(&mut report)?;
         if let Err(e) = store.empty_trash(Empty::Due, None) {
@@ -231,8 +230,9 @@ fn check_format(disk: &Disk) -> Result<bool> {
     }
 }
 
-/// Makes what is missing, sweeps what a crash left half-written, reads the master key. Also tells whether others may read it.
-fn prepare(disk: &mut Disk, created: bool) -> Result<(Master, bool)> {
+/// Makes what is missing, sweeps what a crash left half-written, finds the master key. Also says what there is to say about
+/// how that is kept.
+fn prepare(disk: &mut Disk, created: bool, given: &[Unlock]) -> Result<(Master, String)> {
     let tmp = disk.path("tmp");
     disk.mkdir(&tmp)?;
     for entry in disk
@@ -254,17 +254,12 @@ fn prepare(disk: &mut Disk, created: bool) -> Result<(Master, bool)> {
     }
     disk.sync_dir(&disk.dir)?;
     let path = disk.path("master");
-    let master = match disk.read_maybe(&path, MAX_SMALL)? {
-        Some(file) => Master::from_file(&file).map_err(|why| StoreError::Master {
-            path: path.clone(),
-            why,
-        })?,
+    let master = match slots::unlock(disk, given)? {
+        Some(master) => master,
         None if disk.groups_in("keys")?.0.is_empty()
             && disk.groups_in("tombstones")?.0.is_empty() =>
         {
-            let master = Master::from_key(disk.random()?);
-            disk.replace(&path, &master.to_file())?;
-            master
+            slots::first(disk, given)?
         }
         None => {
             return Err(StoreError::Master {
@@ -273,11 +268,21 @@ fn prepare(disk: &mut Disk, created: bool) -> Result<(Master, bool)> {
             });
         }
     };
+    if !slots::filled(disk)?.contains(&SlotKind::KeyFile) {
+        return Ok((master, String::new()));
+    }
     let exposed = disk
         .vfs
         .is_exposed(&path)
         .map_err(|e| disk.fail("look at", &path, 0, e))?;
-    Ok((master, exposed))
+    let warning = match exposed {
+        true => format!(
+            "{KEY_WARNING}. Others may read it now: chmod 600 {}",
+            path.display()
+        ),
+        false => KEY_WARNING.to_owned(),
+    };
+    Ok((master, warning))
 }
 
 /// The index on disk, a new one when it is of no use, one in memory when not even that can be made.

@@ -20,6 +20,7 @@ use crate::{
     index::Index,
     keys::{GroupKeys, Master},
     parts::Parts,
+    slots::Unlock,
     trash::Trash,
     vfs::{RealFs, Vfs},
 };
@@ -83,6 +84,9 @@ impl Default for Limits {
 pub struct Options {
     /// The disk.
     pub vfs: Arc<dyn Vfs>,
+    /// What opens the slots of the master key; the key file, where there is one, needs nothing. A new store gets these
+    /// slots, and a key file when they are not two.
+    pub unlock: Vec<Unlock>,
     /// What it may take.
     pub limits: Limits,
     /// An index to use instead of the one in `DIR/index`.
@@ -95,6 +99,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             vfs: Arc::new(RealFs),
+            unlock: Vec::new(),
             limits: Limits::default(),
             index: None,
             index_program: None,
@@ -121,7 +126,7 @@ pub struct OpenReport {
     pub forgotten: Vec<GroupId>,
     /// Names in the folder that are none of the store's. They were left alone.
     pub strangers: Vec<String>,
-    /// A plain word about how the master key is kept.
+    /// A plain word about how the master key is kept; empty when there is nothing to warn of.
     pub key_warning: String,
 }
 

@@ -36,6 +36,12 @@ pub struct Swept {
     pub bytes: u64,
 }
 
+/// Whether the forgetting that this tombstone remembers removes this key file.
+pub(crate) fn removes(tombstone: &[u8], key_file: &[u8]) -> bool {
+    overwinter_proto::decode::<Tombstone>(tombstone)
+        .is_ok_and(|t| blake3::hash(key_file).as_bytes().as_slice() == t.key_file)
+}
+
 impl Store {
     /// Drops every generation that is not in `keep`, and every chunk that none of the others needs. The newest
     /// generation, the proven one and those of undecided moves are kept whether named or not.

@@ -119,9 +119,14 @@ impl Store {
         let Some(item) = self.trash.find(group, id) else {
             return Ok(false);
         };
-        self.put_on_shelf(group, state, &path(&self.disk, item), id)?;
-        self.trash.remove(item);
+        // Copied, not renamed: it is in one of the two places at any moment, whatever a power cut does to names.
+        let file = path(&self.disk, item);
+        let sealed = self.disk.read(&file, crate::chunk::MAX_SEALED)?;
+        let temp = self.disk.temp(&sealed)?;
+        self.put_on_shelf(group, state, &temp, id)?;
         self.sync_shelves(group, state, &[id.0[0]].into())?;
+        self.disk.discard(&file);
+        self.trash.remove(item);
         Ok(true)
     }
 

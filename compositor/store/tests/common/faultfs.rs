@@ -13,7 +13,7 @@ use std::{
 };
 
 use overwinter_store::{
-    Limits, OpenReport, Options, Result, Store,
+    Limits, OpenReport, Options, Result, Store, Unlock,
     index::MemIndex,
     vfs::{Entry, Vfs, VfsFile},
 };
@@ -375,6 +375,17 @@ impl FaultFs {
             grace: Duration::from_secs(60),
             ..Limits::default()
         })
+    }
+
+    /// A store whose master key is opened by these.
+    pub fn store_unlocked(&self, unlock: &[Unlock]) -> Result<(Store, OpenReport)> {
+        let options = Options {
+            vfs: Arc::new(self.clone()),
+            index: Some(Box::new(MemIndex::default())),
+            unlock: unlock.to_vec(),
+            ..Options::default()
+        };
+        Store::open_with(Path::new("/home/store"), options)
     }
 
     pub fn store_within(&self, limits: Limits) -> Result<(Store, OpenReport)> {
