@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -18,7 +19,7 @@ use calloop::RegistrationToken;
 use calloop::timer::{TimeoutAction, Timer};
 use overwinter_bus::{Bus, BusCommand};
 use overwinter_proto::transfer::Message;
-use overwinter_proto::{Build, GroupId};
+use overwinter_proto::Build;
 use overwinter_session::ids::{Instant, OperationId, PeerId, StoreId};
 use overwinter_session::{Config, Effect, Event, Outcome, Session, StoreReply, StoreRequest, View};
 use overwinter_store::Store;
@@ -29,9 +30,11 @@ use crate::effects::bus::Told;
 use crate::effects::identity::{self, Identity};
 use crate::effects::instances::Processes;
 use crate::effects::launch::Launcher;
+use crate::effects::notices::Notices;
 use crate::effects::operations::Operations;
 use crate::effects::payloads::Payloads;
 use crate::effects::peer::{Heard, Outbox, What};
+use crate::effects::quit::{self, Quitting};
 use crate::effects::store::{self, Answer, Fault, Job};
 use crate::options::Options;
 use crate::state::Overwinter;
@@ -47,6 +50,7 @@ pub struct Driver {
     pub(crate) processes: Processes,
     pub(crate) payloads: Payloads,
     pub(crate) operations: Operations,
+    pub(crate) notices: Notices,
     pub(crate) peers: BTreeMap<PeerId, Outbox>,
     pub(crate) apps: BTreeMap<String, App>,
     /// What a start of each app would run now.
@@ -55,10 +59,11 @@ pub struct Driver {
     pub(crate) identity: Identity,
     pub(crate) incarnation: u32,
     pub(crate) host: String,
-    pub(crate) quitting: Option<OperationId>,
+    pub(crate) quitting: Option<Quitting>,
     pub(crate) last_copy: u64,
     pub(crate) last_peer: u64,
     _watcher: Option<Watcher>,
+    worker: JoinHandle<()>,
     timer: Option<(Instant, RegistrationToken)>,
     /// What was last told to those who watch.
     seen: View,
@@ -105,10 +110,15 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     let folders = Folders::new(options)?;
     let identity = Identity::open(&folders.state.join("identity"))?;
     let (mut store, report) = Store::open(&folders.store).context("the store cannot be opened")?;
+    let mut notices = Notices::default();
     for (group, error) in &report.damaged {
-        tracing::warn!(%group, "{error}");
+        notices.add(Some(*group), error.to_string());
     }
-    let histories = store::histories(&mut store).context("the store cannot be read")?;
+    let (histories, unreadable) =
+        store::histories(&mut store).context("the store cannot be read")?;
+    for (group, error) in unreadable {
+        notices.add(Some(group), error.to_string());
+    }
     let host = host_name();
     let incarnation = incarnation();
     let config = Config::new(incarnation, identity.public(), host.clone());
@@ -117,7 +127,7 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
 
     let sender = channel(state)?;
     let answer = sender.clone();
-    let (jobs, _) = store::start(store, Fault::from_env(), move |a| {
+    let (jobs, worker) = store::start(store, Fault::from_env(), move |a| {
         drop(answer.send(Incoming::Store(a)))
     })
     .context("the store worker cannot be started")?;
@@ -148,6 +158,7 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         processes: Processes::default(),
         payloads: Payloads::default(),
         operations: Operations::default(),
+        notices,
         peers: BTreeMap::new(),
         apps,
         builds: BTreeMap::new(),
@@ -159,6 +170,7 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         last_copy: 0,
         last_peer: 0,
         _watcher: watcher,
+        worker,
         timer: None,
         seen: View::default(),
     };
@@ -251,6 +263,8 @@ impl Driver {
                 self.timer = None;
                 self.tell_heart(state, Event::Tick);
             }
+            Incoming::Signal(signal) => self.quit_for_signal(state, signal),
+            Incoming::QuitIsDue => self.quit_is_due(state),
         }
     }
 
@@ -357,7 +371,7 @@ impl Driver {
                     results,
                 } => self.progress(state, operation, ended, &results),
                 Effect::DropPayload(payload) => drop(self.payloads.take(payload)),
-                Effect::Notice { group, text } => notice(group, &text),
+                Effect::Notice { group, text } => self.notices.add(group, text),
             }
         }
     }
@@ -421,7 +435,7 @@ impl Driver {
 
     fn progress(
         &mut self,
-        state: &Overwinter,
+        state: &mut Overwinter,
         operation: OperationId,
         ended: bool,
         results: &[overwinter_session::GroupResult],
@@ -432,12 +446,9 @@ impl Driver {
         {
             tracing::warn!(group = %result.group, "{}", result.text);
         }
-        if let Some(end) = self.operations.progress(operation, ended, results) {
+        if let Some(mut end) = self.operations.progress(operation, ended, results) {
+            self.slept_for_quit(state, operation, &mut end);
             self.announce(operation, end);
-        }
-        if ended && self.quitting == Some(operation) {
-            tracing::info!("the session ends");
-            state.signal.stop();
         }
     }
 
@@ -449,7 +460,11 @@ impl Driver {
             // It grows all the time; that alone is no news.
             instance.stale_ms = 0;
         }
+        let noticed = self.notices.take_news();
         if view == self.seen {
+            if noticed && let Some(bus) = &self.bus {
+                bus.command(BusCommand::Changed);
+            }
             return;
         }
         let groups = view.groups.iter().map(|g| overwinter_bus::GroupView {
@@ -494,13 +509,6 @@ impl Driver {
     }
 }
 
-fn notice(group: Option<GroupId>, text: &str) {
-    match group {
-        Some(group) => tracing::warn!(%group, "{text}"),
-        None => tracing::warn!("{text}"),
-    }
-}
-
 /// Attaches the heart, or says why there is none and goes on without.
 pub fn attach_or_warn(state: &mut Overwinter, options: &Options) {
     if options.no_session {
@@ -513,10 +521,20 @@ pub fn attach_or_warn(state: &mut Overwinter, options: &Options) {
     }
 }
 
-impl Drop for Driver {
-    fn drop(&mut self) {
-        for outbox in self.peers.values() {
+impl Driver {
+    /// The last of the session: what was to be said is said, what was to be stored is on disk.
+    pub fn finish(self) {
+        let Driver {
+            bus,
+            peers,
+            jobs,
+            worker,
+            ..
+        } = self;
+        for outbox in peers.values() {
             outbox.close();
         }
+        quit::finish_store(jobs, worker);
+        drop(bus);
     }
 }

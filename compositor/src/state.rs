@@ -22,6 +22,7 @@ use wayland_server::{Client, Display, DisplayHandle};
 use crate::backend::Backend;
 use crate::client::ClientState;
 use crate::driver::{self, Driver};
+use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
 use crate::options::Options;
@@ -225,10 +226,13 @@ pub fn run(options: &Options) -> Result<()> {
         backend = state.backend.name(),
         "ready"
     );
+    if let Err(error) = signals::listen(&state) {
+        tracing::warn!("{error:#}: a signal will end the session at once");
+    }
     if let Some(fd) = options.ready_fd {
         announce(fd, &state.socket)?;
     }
-    event_loop
+    let ended = event_loop
         .run(None, &mut state, |state| {
             state.after_dispatch();
             // Nobody listens in a plain session.
@@ -236,7 +240,11 @@ pub fn run(options: &Options) -> Result<()> {
                 state.events.clear();
             }
         })
-        .context("the event loop failed")
+        .context("the event loop failed");
+    if let Some(driver) = state.driver.take() {
+        driver.finish();
+    }
+    ended
 }
 
 /// Says on `fd` that clients can connect, and closes it.

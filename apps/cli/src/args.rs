@@ -98,8 +98,12 @@ pub enum Command {
     /// Look into a saved state
     #[command(subcommand)]
     State(StateCommand),
-    /// End the session; everything that can sleep is put to sleep before
-    Quit,
+    /// End the session; everything is put to sleep before. If something cannot be, it is named and the session goes on
+    Quit {
+        /// End it all the same: what cannot be put to sleep within 12 s keeps what was stored last
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// What can be done with a saved state. No session is asked.

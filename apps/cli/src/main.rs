@@ -72,7 +72,7 @@ fn run(args: &Args) -> Result<bool, Trouble> {
             Ok(true)
         }
         Command::Status { json: false } => {
-            print!("{}", report::table(&Status::parse(&session.status()?)?));
+            print!("{}", report::session(&Status::parse(&session.status()?)?));
             Ok(true)
         }
         Command::Hibernate(choice) => {
@@ -103,7 +103,10 @@ fn run(args: &Args) -> Result<bool, Trouble> {
             let groups = choose(&session, groups)?;
             finish(&session, "Forget", &(groups,), args, patience)
         }
-        Command::Quit => finish(&session, "Quit", &(), args, patience),
+        Command::Quit { force } => {
+            let method = if *force { "QuitUnsaved" } else { "Quit" };
+            finish(&session, method, &(), args, patience)
+        }
         Command::Receive | Command::Screenshot { .. } | Command::State(_) => Ok(true),
     }
 }

@@ -1,12 +1,46 @@
 //! What the user reads.
 
 use std::fmt::Write;
+use std::time::SystemTime;
 
 use crate::bus::End;
 use crate::status::{Status, short};
 
-/// The session as a table.
-pub fn table(status: &Status) -> String {
+/// How many notices are shown; `--json` has more.
+const NOTICES: usize = 8;
+
+/// The session as a table, and what it has to tell its user.
+pub fn session(status: &Status) -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    table(status) + &notices(status, since.unwrap_or_default().as_secs())
+}
+
+/// What the session has to tell, the newest last.
+fn notices(status: &Status, now: u64) -> String {
+    let mut text = String::new();
+    let shown = status.notices.len().saturating_sub(NOTICES);
+    for notice in status.notices.iter().skip(shown) {
+        let about = notice.group.as_deref().map_or("-", short);
+        let ago = ago(now.saturating_sub(notice.at));
+        let _ = writeln!(text, "{about}  {ago}: {}", plain(&notice.text));
+    }
+    if !text.is_empty() {
+        text.insert(0, '\n');
+    }
+    text
+}
+
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => "just now".into(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86400),
+    }
+}
+
+/// Groups as a table.
+fn table(status: &Status) -> String {
     if status.groups.is_empty() {
         return "no group is open, asleep or on its way\n".into();
     }
@@ -96,5 +130,25 @@ mod tests {
              aabbccdd  live    x      1.0 (stale)  12   a [31m\n\
              bbbbccdd  asleep  org.x  2.0          -    b\n"
         );
+    }
+
+    #[test]
+    fn the_last_notices_stand_below_with_their_age() {
+        let many: Vec<String> = (0..20)
+            .map(|n| format!(r#"{{"at": {}, "group": null, "text": "n{n}"}}"#, n * 600))
+            .collect();
+        let text = format!(
+            r#"{{"notices": [{}, {{"at": 12000, "group": "aabbccdd00", "text": "It is\u001b kept."}}]}}"#,
+            many.join(",")
+        );
+        let told = notices(&Status::parse(&text).unwrap(), 12_059);
+        assert_eq!(told.lines().count(), 1 + NOTICES);
+        assert!(told.starts_with("\n-  "), "{told}");
+        assert!(told.contains("-  1 h ago: n13\n"), "{told}");
+        assert!(
+            told.ends_with("aabbccdd  just now: It is  kept.\n"),
+            "{told}"
+        );
+        assert_eq!(notices(&Status::default(), 0), "");
     }
 }

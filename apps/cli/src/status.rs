@@ -13,6 +13,20 @@ pub struct Status {
     pub groups: Vec<Group>,
     /// Running processes of apps.
     pub instances: Vec<Instance>,
+    /// What the user was to be told, oldest first.
+    pub notices: Vec<Notice>,
+}
+
+/// Something that the user is told.
+#[derive(Deserialize, Debug, Default)]
+#[serde(default)]
+pub struct Notice {
+    /// Seconds since 1970.
+    pub at: u64,
+    /// About which group.
+    pub group: Option<String>,
+    /// What happened, what was kept, what to do.
+    pub text: String,
 }
 
 /// One group.

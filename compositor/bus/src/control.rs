@@ -166,7 +166,19 @@ impl ControlObject {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<u64, Refusal> {
-        self.ask(connection, &header, |reply| Control::Quit { reply })
+        let anyway = false;
+        self.ask(connection, &header, |reply| Control::Quit { anyway, reply })
+            .await
+    }
+
+    #[zbus(out_args("operation"))]
+    async fn quit_unsaved(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, Refusal> {
+        let anyway = true;
+        self.ask(connection, &header, |reply| Control::Quit { anyway, reply })
             .await
     }
 

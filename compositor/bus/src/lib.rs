@@ -250,6 +250,8 @@ pub enum Control {
         reply: Reply<u64>,
     },
     Quit {
+        /// `QuitUnsaved`: even if groups cannot be saved.
+        anyway: bool,
         reply: Reply<u64>,
     },
     Operation {

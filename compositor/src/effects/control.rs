@@ -58,13 +58,7 @@ impl Driver {
                 reply.send(Ok(operation.0));
                 self.launch_for_user(state, operation, &app, &files);
             }
-            Control::Quit { reply } => {
-                let operation = self.operations.begin();
-                reply.send(Ok(operation.0));
-                self.quitting = Some(operation);
-                let groups = Vec::new();
-                self.tell_heart(state, Event::Hibernate { operation, groups });
-            }
+            Control::Quit { anyway, reply } => self.quit_for_user(state, anyway, reply),
             Control::Operation { operation, reply } => {
                 let known = self.operations.get(OperationId(operation)).cloned();
                 reply.send(known.ok_or_else(|| {

@@ -5,7 +5,8 @@
 //! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
 //! * [`launch`]: processes; [`instances`]: which process is which instance.
 //! * [`shell`]: windows, pictures, cookies.
-//! * [`status`]: the session as JSON; [`operations`]: what was asked and how it ended.
+//! * [`status`]: the session as JSON; [`operations`]: what was asked and how it ended; [`notices`]: what the user is told.
+//! * [`quit`], [`signals`]: the end of the session.
 //!
 //! Everything arrives at the main thread as an [`Incoming`], through one channel, in the order in which it was sent.
 
@@ -15,10 +16,13 @@ pub mod environment;
 pub mod identity;
 pub mod instances;
 pub mod launch;
+pub mod notices;
 pub mod operations;
 pub mod payloads;
 pub mod peer;
+pub mod quit;
 pub mod shell;
+pub mod signals;
 pub mod status;
 pub mod store;
 
@@ -37,6 +41,10 @@ pub enum Incoming {
     Launcher,
     /// The heart's deadline has come.
     Tick,
+    /// A signal asks for the end.
+    Signal(i32),
+    /// The session was to have ended by now.
+    QuitIsDue,
 }
 
 /// Fresh random bytes.

@@ -4,6 +4,7 @@ use overwinter_proto::GroupId;
 use overwinter_session::view::View;
 use serde::Serialize;
 
+use super::notices::Notice;
 use crate::driver::Driver;
 use crate::state::Overwinter;
 
@@ -20,6 +21,8 @@ pub struct Status {
     pub apps: Vec<AppPart>,
     /// Operations that run.
     pub operations: Vec<u64>,
+    /// What the user was told last, oldest first.
+    pub notices: Vec<Notice>,
 }
 
 /// The session itself.
@@ -144,6 +147,7 @@ impl Driver {
             instances: self.instance_parts(state, &view),
             apps: self.app_parts(),
             operations: view.operations.iter().map(|o| o.0).collect(),
+            notices: self.notices.all(),
         };
         serde_json::to_string(&status).map_err(|e| format!("the status cannot be written: {e}"))
     }

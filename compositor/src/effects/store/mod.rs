@@ -110,17 +110,17 @@ pub enum Answer {
     },
 }
 
-/// Everything the journals say, for the heart's recovery. A group that cannot be read is left alone and told in the log.
+/// Everything the journals say, for the heart's recovery; and the groups that cannot be read, which are left alone.
 ///
 /// # Errors
 /// When the store's folder cannot be read at all.
-pub fn histories(store: &mut Store) -> Result<Vec<GroupHistory>, StoreError> {
-    let mut all = Vec::new();
+pub fn histories(store: &mut Store) -> Result<(Vec<GroupHistory>, Unreadable), StoreError> {
+    let (mut all, mut unreadable) = (Vec::new(), Vec::new());
     for group in store.groups()? {
         let entries = match store.journal(group) {
             Ok(entries) => entries,
             Err(e) => {
-                tracing::warn!("{e}");
+                unreadable.push((group, e));
                 continue;
             }
         };
@@ -137,8 +137,11 @@ pub fn histories(store: &mut Store) -> Result<Vec<GroupHistory>, StoreError> {
             entries,
         });
     }
-    Ok(all)
+    Ok((all, unreadable))
 }
+
+/// Groups whose journal cannot be read, and why.
+pub type Unreadable = Vec<(GroupId, StoreError)>;
 
 /// Starts the worker. `answer` is called on its thread. It ends when every sender of jobs is gone.
 ///

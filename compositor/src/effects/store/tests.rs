@@ -340,7 +340,7 @@ fn what_cannot_be_done_says_why() {
 fn histories_tell_what_is_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path()).unwrap();
-    assert_eq!(histories(&mut store).unwrap(), []);
+    assert_eq!(histories(&mut store).unwrap().0, []);
     store
         .record(GROUP, &JournalRecord::Opened { app: "a".into() })
         .unwrap();
@@ -358,7 +358,7 @@ fn histories_tell_what_is_on_disk() {
     store
         .put(GROUP, Lease::FIRST, Revision(1), &snapshot)
         .unwrap();
-    let all = histories(&mut store).unwrap();
+    let all = histories(&mut store).unwrap().0;
     let [history] = all.as_slice() else { panic!() };
     assert_eq!((history.app.as_str(), history.title.as_str()), ("a", "t"));
     assert_eq!(history.build.as_ref(), Some(&snapshot.build));
