@@ -109,6 +109,11 @@ pub mod value;
 #[doc = include_str!("../../docs/guide.md")]
 mod guide {}
 
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 mod chain;
 mod document;
 mod error;

@@ -424,3 +424,26 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_lives_on_without_the_thread() {
+        let session = Session::builder(AppInfo::new("org.example.Notes", "1.0"))
+            .bus("unix:path=/nonexistent/bus")
+            .connect();
+        let group = session.0.new_group(Standing::Live);
+        session.0.connected.set(true);
+        session.0.worker.send(Job::Stop);
+        while session.is_connected() {
+            session.wait(Some(Duration::from_secs(10))).unwrap();
+        }
+        assert_eq!(group.standing(), Standing::Alone);
+        group.changed();
+        assert_eq!(group.revision(), 1);
+        assert_eq!(group.cookie(), None);
+        session.flush();
+    }
+}
