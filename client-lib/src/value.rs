@@ -254,6 +254,35 @@ impl Map {
             .map(|index| self.entries.remove(index).1)
     }
 
+    /// Calls the entry `from` otherwise, in place, and returns what stood under `to` before. Does nothing where there is none.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> Option<Value> {
+        if from == to {
+            return None;
+        }
+        let before = self.contains_key(from).then(|| self.remove(to)).flatten();
+        let (Ok(old), Err(new)) = (self.find(from), self.find(to)) else {
+            return None;
+        };
+        if let Some((key, _)) = self.entries.get_mut(old) {
+            key.clear();
+            key.push_str(to);
+        }
+        // What lies between moves up or down by one; nothing is allocated, as there may be many such records.
+        if new > old {
+            self.entries[old..new].rotate_left(1);
+        } else {
+            self.entries[new..=old].rotate_right(1);
+        }
+        before
+    }
+
+    /// An empty map with room for `len` entries and for one more, which a step between versions may add.
+    pub(crate) fn with_room_for(len: usize) -> Map {
+        Map {
+            entries: Vec::with_capacity(len + 1),
+        }
+    }
+
     /// How deeply lists and maps nest, this map included: 1 for a map of scalars.
     pub fn depth(&self) -> usize {
         1 + self.iter().map(|(_, v)| v.depth()).max().unwrap_or(0)
@@ -407,6 +436,32 @@ impl<'de> Deserialize<'de> for Map {
                 "expected a map, found {:?}",
                 other.kind()
             ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn renaming_in_place_is_taking_out_and_putting_in(
+            names in prop::collection::btree_set("[a-d]{0,3}", 0..12),
+            from in "[a-d]{0,3}",
+            to in "[a-d]{0,3}",
+        ) {
+            let map: Map = names.iter().map(|name| (name.clone(), Value::from(name.as_str()))).collect();
+            let mut expected = map.clone();
+            let displaced = match expected.remove(&from) {
+                Some(value) => expected.insert(to.as_str(), value).filter(|_| from != to),
+                None => None,
+            };
+            let mut renamed = map;
+            prop_assert_eq!(renamed.rename(&from, &to), displaced);
+            prop_assert_eq!(renamed, expected);
         }
     }
 }

@@ -86,7 +86,12 @@ pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_within(bytes: &[u8], limits: Limits) -> Result<Value, DecodeError> {
+pub fn decode_within(bytes: &[u8], mut limits: Limits) -> Result<Value, DecodeError> {
+    decode_counting(bytes, &mut limits)
+}
+
+/// As [`decode_within`]; takes what it used of `limits.nodes` off.
+pub(crate) fn decode_counting(bytes: &[u8], limits: &mut Limits) -> Result<Value, DecodeError> {
     if bytes.len() > limits.bytes {
         return Err(DecodeError {
             offset: 0,
@@ -105,6 +110,7 @@ pub fn decode_within(bytes: &[u8], limits: Limits) -> Result<Value, DecodeError>
             problem: DecodeProblem::TrailingBytes,
         });
     }
+    limits.nodes = reader.nodes_left;
     Ok(value)
 }
 
@@ -233,7 +239,7 @@ impl<'a> Reader<'a> {
             return self.fail(head.offset, DecodeProblem::TooDeep);
         };
         let len = self.length(head, 2)?;
-        let mut map = Map::new();
+        let mut map = Map::with_room_for(len.min(self.nodes_left).min(4096));
         for _ in 0..len {
             let key_head = self.head()?;
             if key_head.major != 3 {

@@ -10,6 +10,7 @@ mod encode;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use decode::decode_counting;
 pub use decode::{DecodeError, DecodeProblem, Limits, decode, decode_within};
 pub use encode::{EncodeError, encode};
 pub(crate) use encode::{encode_onto, major, write_float, write_head, write_int};

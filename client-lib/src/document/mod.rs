@@ -1,13 +1,17 @@
 //! A saved state as bytes, and the way between versions.
 //!
 //! One CBOR map: `overwinter` (layout, 1), `type`, `version`, `schema` and `chain_hash` (BLAKE3), `chain` (the steps that
-//! lead to this version, as data), `readable_from` (oldest version they lead down to), `body`; where there are any, `local`
-//! (`host` tag and `fields`) and `origin` (the encoded state of a newer version that this one was derived from).
+//! lead to this version, as data, each with the id of the version that it leads from), `readable_from` (oldest version that
+//! can read it), `body`; where there are any, `images` (by version: the `body` that a step's code made for it, and the paths
+//! of what was `lost`), `local` (`host` tag and `fields`) and `origin` (the encoded state of a newer version that this
+//! one was derived from).
 //!
 //! Which way state goes (design: *own steps win*):
 //!
-//! * The reader and the writer compare their steps. From the writer's version the *travelling* steps lead down to the last
-//!   version both agree on; from there the reader's *own* steps lead up.
+//! * The reader and the writer compare the ids of their versions: number, steps, schema. From the writer's version the
+//!   *travelling* steps lead down to the last version both agree on; from there the reader's *own* steps lead up.
+//! * Code never travels: the writer runs the way back when it saves and keeps what comes out as an *image*, from which an older
+//!   program goes on. Without one the state says that nothing older can read it.
 //! * Whoever had to go down keeps what was written as the *origin* and saves it along with its own body.
 //! * Who goes up merges the body into the origin, so that everything comes back that the older version could not
 //!   hold. The origin is given up once a version that knows all of its steps has restored it.
@@ -28,7 +32,7 @@ pub use write::{save, save_record, save_with_origin};
 
 use std::sync::Arc;
 
-use read::{Document, MOST_ORIGINS};
+use read::Document;
 
 use crate::cbor;
 use crate::chain::VersionId;
@@ -86,7 +90,7 @@ impl Provenance {
     /// # Errors
     /// Never for a state that was restored; the encoder's limits are the same.
     pub fn digest(&self) -> Result<[u8; 32], StateError> {
-        hash_of(&Value::Map(Document::read(&self.bytes, MOST_ORIGINS)?.body))
+        hash_of(&Value::Map(Document::read(&self.bytes)?.body))
     }
 
     /// Saves `value` again, brings it back to the writer's version, and hashes the body: equal to [`digest`](Self::digest)
@@ -103,7 +107,7 @@ impl Provenance {
     /// # Errors
     /// As there.
     pub fn digest_after_record(&self, form: &Form, record: Record) -> Result<[u8; 32], StateError> {
-        let mut document = Document::read(&self.bytes, MOST_ORIGINS)?;
+        let mut document = Document::read(&self.bytes)?;
         let written = Value::Map(std::mem::take(&mut document.body));
         let (back, is_the_same) = match document.back_from(form, &record.body, &written) {
             Err(StateError::Step(LensError::NoCode { .. } | LensError::Code { .. })) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Form;
-use super::read::Document;
+use super::read::{Document, Kept};
 use super::way::common;
 use crate::cbor;
 use crate::chain::Line;
@@ -38,15 +38,18 @@ impl Document {
         let own = form.line();
         let (common, at_its_end) = (common(own, self.line())?, self.id.number);
         let is_own = common == at_its_end && common == own.chain.version();
-        let Some(origin) = &mut self.origin else {
-            return Ok(Ok(None));
+        let origin = match &mut self.origin {
+            None => return Ok(Ok(None)),
+            Some(_) if is_own => return Ok(Ok(None)),
+            Some(Kept {
+                document: Some(origin),
+                ..
+            }) if origin.type_id == self.type_id => origin,
+            Some(_) => return Ok(Err(Unreadable)),
         };
-        if origin.type_id != self.type_id {
-            return Ok(Err(Unreadable));
-        }
         // On the way up it does. On the way down only what is on the reader's own branch does.
         let knows_more = common == at_its_end || origin.shares_most(own) > Some(common);
-        if is_own || !knows_more {
+        if !knows_more {
             return Ok(Ok(None));
         }
         match origin.bring_to(form, fuel) {
@@ -57,10 +60,8 @@ impl Document {
 
     /// The newest version of `own` that this state or an origin in it knows.
     fn shares_most(&self, own: Line<'_>) -> Option<u32> {
-        let inner = self
-            .origin
-            .as_ref()
-            .and_then(|origin| origin.shares_most(own));
+        let inner = self.origin.as_ref().and_then(|kept| kept.document.as_ref());
+        let inner = inner.and_then(|origin| origin.shares_most(own));
         own.last_common(&self.line()).max(inner)
     }
 
@@ -84,7 +85,10 @@ impl Document {
     /// while two branches take turns.
     fn unknown_to(&self, own: Line<'_>) -> Result<Option<Arc<[u8]>>, StateError> {
         let inner = match &self.origin {
-            Some(origin) => origin.unknown_to(own)?,
+            Some(kept) => match &kept.document {
+                Some(origin) => origin.unknown_to(own)?,
+                None => Some(kept.bytes.clone()),
+            },
             None => None,
         };
         if !self.is_new_to(own) {

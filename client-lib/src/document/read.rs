@@ -14,8 +14,47 @@ use crate::loss::{LossReason, LossReport};
 use crate::state::{Record, State};
 use crate::value::{Map, Value};
 
-/// Most origins within origins. Each is a newer version than the one around it.
-pub(super) const MOST_ORIGINS: usize = 16;
+/// How much a state and the origins within it may be together.
+pub(super) struct Budget {
+    /// Most states within each other. Each is another version than the one around it.
+    levels: usize,
+    /// Bytes that are read, each as often as a state around it is read.
+    bytes: usize,
+    /// Values, as in [`cbor::Limits`].
+    nodes: usize,
+}
+
+impl Default for Budget {
+    /// Twice what one state may be in values, and four times in bytes, as the inner ones lie within the outer ones.
+    fn default() -> Self {
+        let one = cbor::Limits::default();
+        Budget {
+            levels: 17,
+            bytes: 4 * one.bytes,
+            nodes: 2 * one.nodes,
+        }
+    }
+}
+
+impl Budget {
+    /// Decodes one level.
+    fn decode(&mut self, bytes: &[u8]) -> Result<Value, StateError> {
+        self.levels = self
+            .levels
+            .checked_sub(1)
+            .ok_or(StateError::TooManyOrigins)?;
+        let one = cbor::Limits::default();
+        let mut limits = cbor::Limits {
+            bytes: one.bytes.min(self.bytes),
+            nodes: one.nodes.min(self.nodes),
+        };
+        let allowed = limits.nodes;
+        let value = cbor::decode_counting(bytes, &mut limits)?;
+        self.nodes -= allowed - limits.nodes;
+        self.bytes -= bytes.len();
+        Ok(value)
+    }
+}
 
 /// Brings back what [`save`](super::save) wrote, in this or any other version of the program.
 ///
@@ -48,7 +87,7 @@ pub fn restore<T: State>(bytes: &[u8]) -> Result<Restored<T>, StateError> {
 /// # Errors
 /// As [`restore`]; that the record fits its schema is the caller's to check.
 pub fn restore_record(form: &Form, bytes: &[u8]) -> Result<Restored<Record>, StateError> {
-    let mut document = Document::read(bytes, MOST_ORIGINS)?;
+    let mut document = Document::read(bytes)?;
     if document.type_id != form.type_id {
         return Err(StateError::OtherType {
             expected: form.type_id.clone().into_owned(),
@@ -85,7 +124,7 @@ pub fn restore_record(form: &Form, bytes: &[u8]) -> Result<Restored<Record>, Sta
 /// # Errors
 /// When the bytes are not a saved state.
 pub fn type_of(bytes: &[u8]) -> Result<String, StateError> {
-    Document::read(bytes, MOST_ORIGINS).map(|document| document.type_id)
+    Document::read(bytes).map(|document| document.type_id)
 }
 
 /// The outer map, checked.
@@ -100,7 +139,14 @@ pub(super) struct Document {
     /// Bodies of older versions, which only code could make.
     pub(super) images: BTreeMap<u32, Image>,
     pub(super) local: Option<Map>,
-    pub(super) origin: Option<Box<Document>>,
+    pub(super) origin: Option<Kept>,
+}
+
+/// An origin within a state.
+pub(super) struct Kept {
+    pub(super) bytes: Arc<[u8]>,
+    /// What is in it; none where it cannot be read: it must not keep the state around it from being restored.
+    pub(super) document: Option<Box<Document>>,
 }
 
 /// The body as an older version reads it.
@@ -111,8 +157,12 @@ pub(super) struct Image {
 }
 
 impl Document {
-    pub(super) fn read(bytes: &[u8], origins_left: usize) -> Result<Document, StateError> {
-        let Value::Map(mut map) = cbor::decode(bytes)? else {
+    pub(super) fn read(bytes: &[u8]) -> Result<Document, StateError> {
+        Document::read_within(bytes, &mut Budget::default())
+    }
+
+    fn read_within(bytes: &[u8], budget: &mut Budget) -> Result<Document, StateError> {
+        let Value::Map(mut map) = budget.decode(bytes)? else {
             return Err(StateError::Malformed("it is not a map"));
         };
         check_layout(&map)?;
@@ -137,7 +187,7 @@ impl Document {
             body,
             images: read_images(map.remove("images"), id.number)?,
             local,
-            origin: read_origin(map.remove("origin"), origins_left)?,
+            origin: read_origin(map.remove("origin"), budget)?,
             id,
             chain,
         })
@@ -238,16 +288,19 @@ fn read_images(images: Option<Value>, version: u32) -> Result<BTreeMap<u32, Imag
         .ok_or(bad)
 }
 
-fn read_origin(
-    origin: Option<Value>,
-    origins_left: usize,
-) -> Result<Option<Box<Document>>, StateError> {
-    match (origin, origins_left.checked_sub(1)) {
-        (None, _) => Ok(None),
-        (Some(Value::Bytes(origin)), Some(left)) => {
-            Ok(Some(Box::new(Document::read(&origin, left)?)))
+fn read_origin(origin: Option<Value>, budget: &mut Budget) -> Result<Option<Kept>, StateError> {
+    match origin {
+        None => Ok(None),
+        Some(Value::Bytes(origin)) => {
+            let document = Document::read_within(&origin, budget);
+            if let Err(e) = &document {
+                tracing::warn!("what another version added is kept, but cannot be read: {e}");
+            }
+            Ok(Some(Kept {
+                bytes: origin.into(),
+                document: document.ok().map(Box::new),
+            }))
         }
-        (Some(Value::Bytes(_)), None) => Err(StateError::TooManyOrigins),
-        (Some(_), _) => Err(StateError::Malformed("its origin is not bytes")),
+        Some(_) => Err(StateError::Malformed("its origin is not bytes")),
     }
 }

@@ -26,10 +26,11 @@ pub(super) fn rename(
     to: &str,
     run: &mut Run<'_>,
 ) -> Result<(), LensError> {
-    match record.remove(from) {
-        Some(value) => place(record, to, value, run),
-        None => Ok(()),
+    run.fuel.make_text(to.len())?;
+    if record.rename(from, to).is_some() {
+        run.lose(to, LossReason::Displaced);
     }
+    Ok(())
 }
 
 pub(super) fn introduce(

@@ -212,7 +212,7 @@ fn every_field_of_the_wrong_kind_is_told() {
 }
 
 #[test]
-fn more_steps_or_origins_than_allowed_are_refused() {
+fn more_steps_than_allowed_are_refused() {
     let steps = (1..=1025).map(|n| Step::new(n, vec![])).collect();
     let form = Form::new(TYPE, [2; 32], Chain::new(1026, steps).unwrap());
     let bytes = save_record(&form, Record::default(), None).unwrap().bytes;
@@ -220,20 +220,40 @@ fn more_steps_or_origins_than_allowed_are_refused() {
         restore_record(&victim(), &bytes),
         Err(StateError::Malformed(_))
     ));
+}
 
-    let mut bytes = state(vec![], Map::new());
-    for _ in 0..17 {
+/// A state around so many others.
+fn nested(levels: usize, innermost: Vec<u8>) -> Vec<u8> {
+    (0..levels).fold(innermost, |bytes, _| {
         let origin = Origin {
             bytes: bytes.into(),
         };
-        bytes = save_record(&victim(), Record::default(), Some(&origin))
+        save_record(&victim(), Record::default(), Some(&origin))
             .unwrap()
-            .bytes;
+            .bytes
+    })
+}
+
+#[test]
+fn an_origin_that_cannot_be_read_is_kept_as_it_is() {
+    let innermost = state(vec![], Map::new());
+    let steps = vec![Step::new(1, vec![Lens::add("x", 1)]).with_schema([1; 32])];
+    let newer = Form::new(TYPE, [2; 32], Chain::new(2, steps).unwrap());
+    for origin in [vec![0xff; 9], innermost[..innermost.len() - 1].to_vec()] {
+        let bytes = nested(1, origin.clone());
+        let back = restore_record(&victim(), &bytes).unwrap();
+        assert!(back.loss.is_empty(), "this version needs nothing of it");
+        assert_eq!(&*back.origin.unwrap().bytes, origin.as_slice());
+        let back = restore_record(&newer, &bytes).unwrap();
+        assert_eq!(back.value.body.get("x"), Some(&Value::Int(1)));
+        assert_eq!(
+            back.loss.iter().next().unwrap().reason,
+            LossReason::OriginUnreadable
+        );
+        assert_eq!(&*back.origin.unwrap().bytes, origin.as_slice());
     }
-    assert_eq!(
-        restore_record(&victim(), &bytes).unwrap_err(),
-        StateError::TooManyOrigins
-    );
+    let deep = restore_record(&newer, &nested(30, innermost)).unwrap();
+    assert_eq!(deep.value.body.get("x"), Some(&Value::Int(1)));
 }
 
 #[test]

@@ -1,0 +1,11 @@
+use overwinter::State;
+
+#[derive(State)]
+#[state(id = "org.example.Notes/document", version = 2)]
+#[state(lens(1 => 2, with = up))]
+struct Note {
+    path: String,
+    rest: overwinter::Rest,
+}
+
+fn main() {}
