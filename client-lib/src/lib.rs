@@ -104,6 +104,7 @@ pub mod session;
 pub mod uri;
 pub mod value;
 
+mod blob;
 /// The guide's code, compiled.
 #[cfg(all(doctest, feature = "gtk"))]
 #[doc = include_str!("../../docs/guide.md")]
@@ -119,8 +120,11 @@ mod document;
 mod error;
 mod host;
 mod loss;
+mod parts;
+mod secret;
 mod state;
 
+pub use blob::{Blob, BlobError};
 pub use chain::{Chain, Code, Step, StepError, StepFn, VersionId};
 pub use document::{
     Encoded, Form, Origin, Provenance, Restored, restore, restore_record, save, save_record,
@@ -132,7 +136,9 @@ pub use loss::{Loss, LossReason, LossReport};
 pub use overwinter_derive::State;
 pub use overwinter_proto::Reason;
 pub use part::Part;
+pub use parts::{Parts, restore_with_parts, save_with_parts};
 pub use schema::Schema;
+pub use secret::{OnMove, Secret, Stays, Travels, Zeroize};
 pub use session::{AppInfo, Arrival, Document, Group, Live, RawDocument, Session, Standing, Turn};
 pub use state::{Record, Rest, State};
 pub use uri::{DocUri, Located, Places};

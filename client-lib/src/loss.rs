@@ -47,6 +47,8 @@ pub enum LossReason {
     LocalToOtherHost,
     /// What newer versions had added could not be merged back; it stays in the origin.
     OriginUnreadable,
+    /// A secret that stayed on the host where it was made, or that could not be read.
+    SecretLeftBehind,
 }
 
 impl fmt::Display for LossReason {
@@ -67,6 +69,7 @@ impl fmt::Display for LossReason {
             LossReason::OriginUnreadable => {
                 "what a newer version had added could not be merged back"
             }
+            LossReason::SecretLeftBehind => "it is a secret, which was left behind",
         })
     }
 }

@@ -432,9 +432,12 @@ fn what_is_no_state_or_no_honest_payload_is_refused_and_the_app_goes_on() {
     };
     let send = |op: u64, fd: &OwnedFd| {
         let wire: (Vec<u8>, Vec<zvariant::Fd<'_>>) = (Vec::new(), vec![fd.as_fd().into()]);
+        let none: (Vec<u8>, Vec<zvariant::Fd<'_>>) = (Vec::new(), Vec::new());
         peer.ask(
             "Restore",
-            &(op, GROUP, 2_u64, "wake", 1_u64, "c", wire, 5000_u32),
+            &(
+                op, GROUP, 2_u64, "wake", 1_u64, "c", wire, &none, &none, 5000_u32,
+            ),
         )
         .unwrap();
     };

@@ -26,16 +26,18 @@ use overwinter_store::Store;
 use overwinter_watch::{App, Change, Keeper, Places, Watcher};
 
 use crate::effects::Incoming;
+use crate::effects::blobs::Blobs;
 use crate::effects::bus::Told;
 use crate::effects::identity::{self, Identity};
 use crate::effects::instances::Processes;
 use crate::effects::launch::Launcher;
 use crate::effects::notices::Notices;
 use crate::effects::operations::Operations;
-use crate::effects::payloads::Payloads;
+use crate::effects::payloads::{Payload, Payloads};
 use crate::effects::peer::{Heard, Outbox, What};
 use crate::effects::quit::{self, Quitting};
-use crate::effects::store::{self, Answer, Fault, Job};
+use crate::effects::shell::Pictured;
+use crate::effects::store::{self, Answer, Fault, Job, With};
 use crate::options::Options;
 use crate::state::Overwinter;
 
@@ -49,6 +51,8 @@ pub struct Driver {
     pub(crate) launcher: Launcher,
     pub(crate) processes: Processes,
     pub(crate) payloads: Payloads,
+    pub(crate) blobs: Blobs,
+    pub(crate) pictured: Pictured,
     pub(crate) operations: Operations,
     pub(crate) notices: Notices,
     pub(crate) peers: BTreeMap<PeerId, Outbox>,
@@ -119,6 +123,11 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     for (group, error) in unreadable {
         notices.add(Some(group), error.to_string());
     }
+    let mut blobs = Blobs::default();
+    for history in &histories {
+        let stored = store.blobs(history.group).unwrap_or_default();
+        blobs.stored(history.group, stored);
+    }
     let host = host_name();
     let incarnation = incarnation();
     let config = Config::new(incarnation, identity.public(), host.clone());
@@ -157,6 +166,8 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         launcher,
         processes: Processes::default(),
         payloads: Payloads::default(),
+        blobs,
+        pictured: Pictured::new(),
         operations: Operations::default(),
         notices,
         peers: BTreeMap::new(),
@@ -265,20 +276,34 @@ impl Driver {
             }
             Incoming::Signal(signal) => self.quit_for_signal(state, signal),
             Incoming::QuitIsDue => self.quit_is_due(state),
+            Incoming::Ended(process) => self.process_ended(state, process),
         }
     }
 
     fn store_says(&mut self, state: &mut Overwinter, answer: Answer) {
         match answer {
-            Answer::Reply { id, reply } => self.tell_heart(state, Event::Store { id, reply }),
+            Answer::Reply { id, reply } => {
+                let generation = match &reply {
+                    StoreReply::Written(generation) => Some(*generation),
+                    _ => None,
+                };
+                self.blobs.written(id, generation);
+                self.tell_heart(state, Event::Store { id, reply });
+            }
+            Answer::Blobs { group, blobs } => self.blobs.stored(group, blobs),
+            Answer::BlobPut {
+                group,
+                blob,
+                outcome,
+            } => self.blobs.given(group, blob, &outcome),
             Answer::Read {
                 id,
-                state: bytes,
+                payload,
                 revision,
                 build,
             } => {
                 let reply = StoreReply::Read {
-                    state: self.payloads.keep(bytes),
+                    state: self.payloads.keep(payload),
                     revision,
                     build,
                 };
@@ -386,8 +411,28 @@ impl Driver {
     }
 
     fn ask_store(&mut self, state: &mut Overwinter, id: StoreId, request: StoreRequest) {
-        let payload = match &request {
-            StoreRequest::Write { payload, .. } => self.payloads.take(*payload),
+        let mut with = With::default();
+        match &request {
+            StoreRequest::Write {
+                group,
+                payload,
+                asked,
+                ..
+            } => {
+                with.payload = self.payloads.take(*payload);
+                if let Some(Payload { group, blobs, .. }) = &with.payload {
+                    self.blobs.writing(id, *group, blobs);
+                }
+                (with.windows, with.pictures) = self.windows_for(state, *group, *asked);
+            }
+            StoreRequest::Retain { group, keep } => {
+                let on_the_way = self.payloads.blobs_of(*group, None);
+                with.waiting = self.blobs.retain(*group, keep, on_the_way);
+            }
+            StoreRequest::Bury { group } => {
+                self.blobs.forget(*group);
+                self.pictured.remove(group);
+            }
             StoreRequest::Unpack { manifest, .. } if !self.apps.contains_key(&manifest.app) => {
                 let why = format!(
                     "{} is not installed on {}; install it there and move the group again",
@@ -399,15 +444,9 @@ impl Driver {
                 };
                 return state.emit(Event::Store { id, reply });
             }
-            _ => None,
-        };
-        let windows = Driver::windows_for(state, &request);
-        self.job(Job::Request {
-            id,
-            request,
-            state: payload,
-            windows,
-        });
+            _ => {}
+        }
+        self.job(Job::Request { id, request, with });
     }
 
     fn say_to_peer(&mut self, peer: PeerId, mut message: Message) {

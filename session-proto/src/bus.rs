@@ -6,6 +6,8 @@ pub const SESSION_NAME: &str = "org.overwinter.Session";
 pub const SESSION_PATH: &str = "/org/overwinter/Session";
 /// Interface for apps at [`SESSION_PATH`].
 pub const SESSION_INTERFACE: &str = "org.overwinter.Session1";
+/// Interface at [`SESSION_PATH`] by which apps give and take blobs.
+pub const BLOBS_INTERFACE: &str = "org.overwinter.Blobs1";
 /// Interface for the command line, overview and adapters at [`SESSION_PATH`]; refused to sandboxed callers.
 pub const CONTROL_INTERFACE: &str = "org.overwinter.Control1";
 /// Interface of each group's object, `/org/overwinter/groups/<group id>`, listed by ObjectManager at `/org/overwinter`.
@@ -19,11 +21,18 @@ pub const CLIENT_INTERFACE: &str = "org.overwinter.Client1";
 /// Object that an app exports.
 pub const CLIENT_PATH: &str = "/org/overwinter/Client";
 
+/// The error that answers a `Saved` which names a blob that the session does not have (any more).
+pub const MISSING_BLOB: &str = "org.overwinter.Error.MissingBlob";
+/// The error that says "not now, ask again".
+pub const BUSY: &str = "org.overwinter.Error.Busy";
+
 /// Payloads above this many bytes travel as one sealed memfd.
 pub const INLINE_MAX: usize = 64 << 10;
 
 /// `dbus/org.overwinter.Session1.xml`.
 pub const SESSION_XML: &str = include_str!("../dbus/org.overwinter.Session1.xml");
+/// `dbus/org.overwinter.Blobs1.xml`.
+pub const BLOBS_XML: &str = include_str!("../dbus/org.overwinter.Blobs1.xml");
 /// `dbus/org.overwinter.Client1.xml`.
 pub const CLIENT_XML: &str = include_str!("../dbus/org.overwinter.Client1.xml");
 /// `dbus/org.overwinter.Control1.xml`.

@@ -2,6 +2,7 @@
 //!
 //! * [`ids`]: the words that name groups, copies, instances, operations.
 //! * [`snapshot`]: the envelope a sleeping or travelling group is kept in.
+//! * [`parts`]: what travels beside the state: blobs by hash, secrets.
 //! * [`journal`]: the records that decide who owns a group.
 //! * [`transfer`]: the messages two hosts exchange when a group moves.
 //! * [`bus`]: the D-Bus contract (`dbus/*.xml` is the text that other languages implement).
@@ -14,11 +15,13 @@ pub mod bus;
 pub mod ids;
 pub mod journal;
 pub mod launch;
+pub mod parts;
 pub mod snapshot;
 pub mod transfer;
 
 pub use ids::*;
 pub use journal::JournalRecord;
+pub use parts::{BlobHash, BlobRef, Secrets};
 pub use snapshot::Snapshot;
 
 mod cbor;

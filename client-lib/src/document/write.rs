@@ -5,9 +5,9 @@ use super::{Encoded, Form, LAYOUT, Origin, hash_of};
 use crate::cbor;
 use crate::error::StateError;
 use crate::host;
-use crate::parts;
 use crate::lens::{Fuel, Keys, LensError, Run, run_all};
 use crate::loss::LossReport;
+use crate::parts;
 use crate::state::{Record, State};
 use crate::value::{Map, Value};
 
@@ -55,7 +55,7 @@ pub fn save_record(
     origin: Option<&Origin>,
 ) -> Result<Encoded, StateError> {
     let Record { body, local } = record;
-    let blobs = parts::note_references(&body, &local, origin.map(|origin| &*origin.bytes));
+    parts::note_references(&body, &local, origin.map(|origin| &*origin.bytes));
     let mut document = Map::new();
     write_identity(&mut document, form);
     let readable_from = write_images(&mut document, form, &body);
@@ -63,9 +63,6 @@ pub fn save_record(
     let digest = hash_of(&body)?;
     document.insert("body", body);
     write_local(&mut document, local);
-    if !blobs.is_empty() {
-        document.insert("blobs", blobs);
-    }
     if let Some(origin) = origin {
         document.insert("origin", Value::Bytes(origin.bytes.to_vec()));
     }

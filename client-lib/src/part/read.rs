@@ -85,6 +85,19 @@ impl<'a> Reader<'a> {
 
     /// Tells that what is called `name` here could not be carried over.
     pub fn lose(&mut self, name: &str, reason: LossReason) {
+        let mut path = self.here();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        self.loss.note(path + name, reason);
+    }
+
+    /// Tells that what stands here could not be carried over.
+    pub fn lose_here(&mut self, reason: LossReason) {
+        self.loss.note(self.here(), reason);
+    }
+
+    fn here(&self) -> String {
         let mut path = String::new();
         for step in &self.path {
             let dot = if path.is_empty() { "" } else { "." };
@@ -94,10 +107,7 @@ impl<'a> Reader<'a> {
                 Step::Index(index) => format!("[{index}]"),
             });
         }
-        if !path.is_empty() {
-            path.push('.');
-        }
-        self.loss.note(path + name, reason);
+        path
     }
 }
 

@@ -2,17 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use super::bus::Wire;
+use overwinter_proto::bus::MISSING_BLOB;
+
+use super::blobs::Along;
+use super::bus::{CallError, Wire};
 use super::document::guarded;
 use super::messages::{Outcome, SaveEnd, SaveJob, ToUi, TrialCheck};
 use super::payload;
 use super::requests::Request;
 use super::worker::Thread;
+use crate::parts::Parts;
 
 /// The newest state that was handed over for a copy, to be sent again when asked again.
 pub(super) struct Sent {
     op: u64,
-    group: String,
+    pub(super) group: String,
     lease: u64,
     revision: u64,
     title: String,
@@ -21,6 +25,14 @@ pub(super) struct Sent {
     whole: Option<[u8; 32]>,
     /// None once it is stored: then its number is enough.
     bytes: Option<Vec<u8>>,
+    /// What hangs on it, as long as there are bytes.
+    parts: Parts,
+}
+
+/// Why a state was not taken.
+enum CallOrWords {
+    Call(CallError),
+    Words(String),
 }
 
 /// How a trial went, to be told again when asked again.
@@ -59,10 +71,17 @@ impl Thread {
         } = save;
         self.plead(op, &group, asked, deadline);
         let encoded = guarded("encoding its state", || {
-            captured.encode(origin.as_ref()).map_err(|e| e.to_string())
+            let (encoded, mut parts) = captured.encode(origin.as_ref());
+            let encoded = encoded.map_err(|e| e.to_string())?;
+            self.parts
+                .entry(group.clone())
+                .or_default()
+                .complete(&mut parts);
+            parts.check().map_err(|e| e.to_string())?;
+            Ok((encoded, parts))
         });
         drop(captured);
-        let encoded = match encoded {
+        let (encoded, parts) = match encoded {
             Ok(encoded) => encoded,
             Err(why) => {
                 tracing::warn!("`{title}` cannot be saved: {why}");
@@ -97,6 +116,7 @@ impl Thread {
                 digest: encoded.digest,
                 whole,
                 bytes: Some(encoded.bytes),
+                parts,
             },
         )
     }
@@ -109,40 +129,59 @@ impl Thread {
     }
 
     pub(super) fn send_state(&mut self, key: u64, sent: Sent) -> SaveEnd {
-        match sent
-            .bytes
-            .as_deref()
-            .map_or(Ok((Vec::new(), Vec::new())), payload::give)
-        {
-            Ok((inline, files)) => {
-                let wire: Wire = (inline, files.into_iter().map(Into::into).collect());
-                let body = (
-                    sent.op,
-                    &sent.group,
-                    sent.lease,
-                    sent.revision,
-                    &sent.title,
-                    sent.digest.as_slice(),
-                    wire,
-                );
-                self.inform("Saved", &body);
-                self.saved.insert(key, sent);
-                SaveEnd::Sent
+        // Once more after the session has said that it lacks a blob: it may have let go of one that was not named for a while.
+        let handed_over = match self.try_to_send(&sent) {
+            Err(CallOrWords::Call(e)) if self.lacks_a_blob(&sent.group, &e) => {
+                self.try_to_send(&sent)
             }
-            Err(e) => {
-                tracing::warn!("`{}` cannot be handed over: {e}", sent.title);
-                if sent.op != 0 {
-                    self.say(
-                        sent.op,
-                        &Outcome::Failed {
-                            group: sent.group,
-                            why: e.to_string(),
-                        },
-                    );
-                }
-                SaveEnd::Failed
+            other => other,
+        };
+        let why = match handed_over {
+            Ok(()) | Err(CallOrWords::Call(CallError::NoSession)) => None,
+            Err(CallOrWords::Call(e)) if !e.is(MISSING_BLOB) => {
+                tracing::warn!("Saved was not heard by the session: {e}");
+                None
             }
+            Err(CallOrWords::Call(e)) => Some(e.to_string()),
+            Err(CallOrWords::Words(why)) => Some(why),
+        };
+        let Some(why) = why else {
+            self.saved.insert(key, sent);
+            return SaveEnd::Sent;
+        };
+        tracing::warn!("`{}` cannot be handed over: {why}", sent.title);
+        if sent.op != 0 {
+            let group = sent.group;
+            self.say(sent.op, &Outcome::Failed { group, why });
         }
+        SaveEnd::Failed
+    }
+
+    fn try_to_send(&mut self, sent: &Sent) -> Result<(), CallOrWords> {
+        let words = |why: String| CallOrWords::Words(why);
+        let (state, along): (Wire, Along) = match &sent.bytes {
+            Some(bytes) => {
+                let (inline, files) = payload::give(bytes).map_err(|e| words(e.to_string()))?;
+                let files = files.into_iter().map(Into::into).collect();
+                let along = self.hand_over(&sent.group, sent.lease, &sent.parts);
+                ((inline, files), along.map_err(words)?)
+            }
+            None => ((Vec::new(), Vec::new()), Along::nothing()),
+        };
+        let body = (
+            sent.op,
+            &sent.group,
+            sent.lease,
+            sent.revision,
+            &sent.title,
+            sent.digest.as_slice(),
+            state,
+            along.blobs,
+            along.secrets,
+            along.travelling,
+        );
+        self.call::<_, ()>("Saved", &body)
+            .map_err(CallOrWords::Call)
     }
 
     pub(super) fn note_stored(&mut self, request: &Request) {
@@ -155,10 +194,10 @@ impl Thread {
             let of_it = |sent: &&mut Sent| {
                 (&sent.group, sent.lease) == (group, *lease) && sent.revision <= *revision
             };
-            self.saved
-                .values_mut()
-                .filter(of_it)
-                .for_each(|sent| sent.bytes = None);
+            self.saved.values_mut().filter(of_it).for_each(|sent| {
+                sent.bytes = None;
+                sent.parts = Parts::default();
+            });
         }
     }
 
@@ -193,6 +232,7 @@ impl Thread {
             digest: was,
             whole: Some(whole),
             bytes: None,
+            parts: Parts::default(),
         };
         self.saved.insert(key, sent);
         let loss = loss
@@ -242,6 +282,7 @@ impl Thread {
             lease,
             title,
             bytes: known.bytes.clone(),
+            parts: known.parts.clone(),
             ..*known
         };
         self.send_state(key, sent);

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_lite::StreamExt;
 use overwinter_proto::Reason;
-use overwinter_proto::bus::{CLIENT_PATH, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH};
+use overwinter_proto::bus::{
+    BLOBS_INTERFACE, CLIENT_PATH, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH,
+};
 use serde::Serialize;
 use zbus::blocking::connection::Builder;
 use zbus::fdo::DBusProxy;
@@ -14,10 +16,12 @@ use zbus::message::Header;
 use zbus::zvariant::{self, DynamicType};
 
 use super::messages::{Incoming, Job};
+use super::payload::Payload;
 use super::requests::Request;
 
-/// Longest wait for an answer on the bus. The session answers at once; libdbus gives up at 25 s, a user before 5.
-const CALL_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for an answer on the bus, which is what libdbus waits. The session answers within 2 s, and within 20 s where
+/// a blob is read or written.
+const CALL_WAIT: Duration = Duration::from_secs(25);
 
 /// A payload as D-Bus carries it: `(ayah)`.
 pub(super) type Wire = (Vec<u8>, Vec<zvariant::OwnedFd>);
@@ -27,10 +31,16 @@ type Owner = Arc<Mutex<Option<String>>>;
 
 /// Our connection to the bus.
 pub(super) struct Bus {
-    connection: zbus::blocking::Connection,
-    owner: Owner,
+    way: Way,
     /// Watches who owns the session's name; ends with this.
     _watch: zbus::Task<()>,
+}
+
+/// The way to the session, for any thread.
+#[derive(Clone)]
+pub(super) struct Way {
+    connection: zbus::blocking::Connection,
+    owner: Owner,
 }
 
 /// What a call came to when it did not succeed.
@@ -76,8 +86,7 @@ impl Bus {
         };
         let watch = inner.executor().spawn(watch, "session owner");
         Ok(Bus {
-            connection,
-            owner,
+            way: Way { connection, owner },
             _watch: watch,
         })
     }
@@ -85,7 +94,7 @@ impl Bus {
     /// Who owns the session's name right now.
     pub fn find_owner(&self) -> Option<String> {
         zbus::block_on(async {
-            let bus = DBusProxy::new(self.connection.inner()).await.ok()?;
+            let bus = DBusProxy::new(self.way.connection.inner()).await.ok()?;
             let name = SESSION_NAME.try_into().ok()?;
             bus.get_name_owner(name)
                 .await
@@ -96,25 +105,56 @@ impl Bus {
 
     /// Whom to listen to and to call from now on. Set before the first call, as its answer may be overtaken by requests.
     pub fn set_owner(&self, owner: Option<String>) {
-        *lock(&self.owner) = owner;
+        *lock(&self.way.owner) = owner;
     }
 
     pub fn owner(&self) -> Option<String> {
-        lock(&self.owner).clone()
+        lock(&self.way.owner).clone()
     }
 
-    /// Calls a method of the session and waits for its answer, at most [`CALL_WAIT`].
+    /// The way to the session.
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+}
+
+impl CallError {
+    /// Whether the session answered with this error.
+    pub fn is(&self, name: &str) -> bool {
+        matches!(self, CallError::Bus(zbus::Error::MethodError(error, ..)) if error.as_str() == name)
+    }
+}
+
+impl Way {
+    /// Calls a method of `Session1` and waits for its answer, at most [`CALL_WAIT`].
     pub fn call<B, R>(&self, method: &str, body: &B) -> Result<R, CallError>
     where
         B: Serialize + DynamicType,
         R: for<'d> zvariant::DynamicDeserialize<'d>,
     {
+        self.call_on(SESSION_INTERFACE, method, body)
+    }
+
+    /// As [`call`](Self::call), of `Blobs1`.
+    pub fn call_about_blobs<B, R>(&self, method: &str, body: &B) -> Result<R, CallError>
+    where
+        B: Serialize + DynamicType,
+        R: for<'d> zvariant::DynamicDeserialize<'d>,
+    {
+        self.call_on(BLOBS_INTERFACE, method, body)
+    }
+
+    fn call_on<B, R>(&self, interface: &str, method: &str, body: &B) -> Result<R, CallError>
+    where
+        B: Serialize + DynamicType,
+        R: for<'d> zvariant::DynamicDeserialize<'d>,
+    {
         // By its unique name: a session that starts meanwhile must not hear what was meant for this one.
-        let owner = self.owner().ok_or(CallError::NoSession)?;
+        let owner = lock(&self.owner).clone().ok_or(CallError::NoSession)?;
         let reply = self.connection.call_method(
             Some(owner.as_str()),
             SESSION_PATH,
-            Some(SESSION_INTERFACE),
+            Some(interface),
             method,
             body,
         )?;
@@ -206,6 +246,8 @@ impl ClientObject {
         revision: u64,
         cookie: String,
         state: Wire,
+        secrets: Wire,
+        travelling: Wire,
         deadline_ms: u32,
     ) -> zbus::fdo::Result<()> {
         let _ = deadline_ms;
@@ -214,7 +256,10 @@ impl ClientObject {
                 "`{reason}` is not a reason"
             )));
         };
-        let files: Vec<OwnedFd> = state.1.into_iter().map(OwnedFd::from).collect();
+        let apart = |(inline, files): Wire| Payload {
+            inline,
+            files: files.into_iter().map(OwnedFd::from).collect(),
+        };
         self.pass(
             &header,
             Incoming::Restore {
@@ -224,8 +269,9 @@ impl ClientObject {
                 reason,
                 revision,
                 cookie,
-                inline: state.0,
-                files,
+                state: apart(state),
+                secrets: apart(secrets),
+                travelling: apart(travelling),
             },
         )
     }

@@ -13,6 +13,7 @@ use super::Group;
 use crate::document::{Encoded, Origin, Provenance, restore, save_with_origin};
 use crate::error::StateError;
 use crate::loss::LossReport;
+use crate::parts::{self, Parts};
 use crate::state::State;
 
 /// One document with its windows. All methods are called on the UI thread.
@@ -120,7 +121,8 @@ impl<S: State + Send + 'static> AnyDocument for Erased<S> {
 
 /// State on its way to the worker.
 pub(super) trait Captured: Send {
-    fn encode(&self, origin: Option<&Origin>) -> Result<Encoded, StateError>;
+    /// The state as bytes, and what hangs on it.
+    fn encode(&self, origin: Option<&Origin>) -> (Result<Encoded, StateError>, Parts);
     fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError>;
 }
 
@@ -134,11 +136,11 @@ impl<B, S> CapturedState<B, S> {
 }
 
 impl<B: Borrow<S> + Send, S: State> Captured for CapturedState<B, S> {
-    fn encode(&self, origin: Option<&Origin>) -> Result<Encoded, StateError> {
-        save_with_origin(self.0.borrow(), origin)
+    fn encode(&self, origin: Option<&Origin>) -> (Result<Encoded, StateError>, Parts) {
+        parts::collect(|| save_with_origin(self.0.borrow(), origin))
     }
     fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError> {
-        provenance.digest_after(self.0.borrow())
+        parts::collect(|| provenance.digest_after(self.0.borrow())).0
     }
 }
 

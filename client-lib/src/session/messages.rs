@@ -1,12 +1,12 @@
 //! What the threads say to each other.
 
-use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use overwinter_proto::Reason;
 
 use super::document::Captured;
+use super::payload::Payload;
 use super::requests::{Request, Trial};
 use crate::document::{Origin, Provenance};
 use crate::loss::LossReport;
@@ -117,8 +117,9 @@ pub(super) enum Incoming {
         reason: Reason,
         revision: u64,
         cookie: String,
-        inline: Vec<u8>,
-        files: Vec<OwnedFd>,
+        state: Payload,
+        secrets: Payload,
+        travelling: Payload,
     },
 }
 

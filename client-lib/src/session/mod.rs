@@ -12,6 +12,7 @@
 //! 5. What the UI thread says first is heard first: the worker is a queue.
 
 mod answers;
+mod blobs;
 mod bus;
 mod document;
 mod group;

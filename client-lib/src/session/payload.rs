@@ -29,8 +29,31 @@ pub(super) enum BadPayload {
     Io(#[from] std::io::Error),
 }
 
+/// A payload as it came.
+pub(super) struct Payload {
+    pub inline: Vec<u8>,
+    pub files: Vec<OwnedFd>,
+}
+
+/// A section of secrets that was received; empty when there are none.
+pub(super) fn take_secrets(payload: Payload) -> Result<Vec<u8>, BadPayload> {
+    match take(payload) {
+        Err(BadPayload::Shape(0, 0)) => Ok(Vec::new()),
+        taken => taken,
+    }
+}
+
+/// A section of secrets to be sent: never in the message itself, which the bus daemon copies.
+pub(super) fn give_secrets(section: &[u8]) -> Result<Vec<OwnedFd>, BadPayload> {
+    if section.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![seal("overwinter-secrets", section)?])
+}
+
 /// What was received, if it is what it must be.
-pub(super) fn take(inline: Vec<u8>, files: Vec<OwnedFd>) -> Result<Vec<u8>, BadPayload> {
+pub(super) fn take(payload: Payload) -> Result<Vec<u8>, BadPayload> {
+    let Payload { inline, files } = payload;
     match files.as_slice() {
         [] if inline.is_empty() => Err(BadPayload::Shape(0, 0)),
         [] if inline.len() > INLINE_MAX => Err(BadPayload::TooMuchInline(inline.len())),
@@ -63,17 +86,35 @@ pub(super) fn give(bytes: &[u8]) -> Result<(Vec<u8>, Vec<OwnedFd>), BadPayload> 
     if bytes.len() <= INLINE_MAX {
         return Ok((bytes.to_vec(), Vec::new()));
     }
+    Ok((Vec::new(), vec![seal("overwinter-state", bytes)?]))
+}
+
+fn seal(name: &str, bytes: &[u8]) -> Result<OwnedFd, BadPayload> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let fd = memfd_create("overwinter-state", flags).map_err(std::io::Error::from)?;
+    let fd = memfd_create(name, flags).map_err(std::io::Error::from)?;
     let mut file = File::from(fd);
     file.write_all(bytes)?;
     fcntl_add_seals(&file, NEEDED | SealFlags::SEAL).map_err(std::io::Error::from)?;
-    Ok((Vec::new(), vec![file.into()]))
+    Ok(file.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn take(inline: Vec<u8>, files: Vec<OwnedFd>) -> Result<Vec<u8>, BadPayload> {
+        super::take(Payload { inline, files })
+    }
+
+    #[test]
+    fn secrets_are_in_no_message() {
+        let files = give_secrets(b"hunter2").unwrap();
+        assert_eq!(files.len(), 1);
+        let inline = Vec::new();
+        assert_eq!(take_secrets(Payload { inline, files }).unwrap(), b"hunter2");
+        let (inline, files) = (Vec::new(), give_secrets(b"").unwrap());
+        assert_eq!(take_secrets(Payload { inline, files }).unwrap(), b"");
+    }
 
     fn memfd(size: u64, seals: SealFlags) -> OwnedFd {
         let fd = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();

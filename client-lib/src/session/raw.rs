@@ -11,6 +11,7 @@ use super::document::{AnyDocument, Arrival, Captured, Decoded, Decoder, Kind};
 use super::{Builder, Group, Session};
 use crate::document::{Encoded, Form, Origin, Provenance, Restored, restore_record, save_record};
 use crate::error::StateError;
+use crate::parts::{self, Parts};
 use crate::state::Record;
 
 /// One document with its windows, whose state is a record. All methods are called on the UI thread.
@@ -133,8 +134,8 @@ struct CapturedRecord {
 }
 
 impl Captured for CapturedRecord {
-    fn encode(&self, origin: Option<&Origin>) -> Result<Encoded, StateError> {
-        save_record(&self.form, self.record.clone(), origin)
+    fn encode(&self, origin: Option<&Origin>) -> (Result<Encoded, StateError>, Parts) {
+        parts::collect(|| save_record(&self.form, self.record.clone(), origin))
     }
     fn digest_after(&self, provenance: &Provenance) -> Result<[u8; 32], StateError> {
         provenance.digest_after_record(&self.form, self.record.clone())

@@ -4,17 +4,19 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use overwinter_proto::Reason;
+use overwinter_proto::{Reason, Secrets};
 
 use super::AppInfo;
 use super::answers::{RestoredAnswer, Sent};
-use super::bus::{Bus, CallError};
+use super::blobs::GroupParts;
+use super::bus::{Bus, CallError, Way};
 use super::document::{Decoder, guarded};
 use super::messages::{Incoming, Job, Opened, Outcome, Registered, ToUi};
 use super::payload;
 use super::requests::Trial;
 use super::wake::WakeHandle;
 use crate::document::type_of;
+use crate::parts::{self, Parts};
 
 /// When the session refuses us, how long until we ask again, and how often.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -54,6 +56,7 @@ impl Worker {
                 timers: BTreeSet::new(),
                 saved: HashMap::new(),
                 restored: VecDeque::new(),
+                parts: HashMap::new(),
                 retries: RETRIES,
                 retry_at: None,
             };
@@ -110,6 +113,8 @@ pub(super) struct Thread {
     /// By the copy's key.
     pub(super) saved: HashMap<u64, Sent>,
     pub(super) restored: VecDeque<RestoredAnswer>,
+    /// By group.
+    pub(super) parts: HashMap<String, GroupParts>,
     retries: u32,
     retry_at: Option<Instant>,
 }
@@ -121,15 +126,17 @@ impl Thread {
         }
     }
 
-    fn call<B, R>(&self, method: &str, body: &B) -> Result<R, CallError>
+    /// The way to the session, if there is a bus.
+    pub(super) fn way(&self) -> Option<&Way> {
+        self.bus.as_ref().map(Bus::way)
+    }
+
+    pub(super) fn call<B, R>(&self, method: &str, body: &B) -> Result<R, CallError>
     where
         B: serde::Serialize + zbus::zvariant::DynamicType,
         R: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
     {
-        self.bus
-            .as_ref()
-            .ok_or(CallError::NoSession)?
-            .call(method, body)
+        self.way().ok_or(CallError::NoSession)?.call(method, body)
     }
 
     /// A call whose failure only the log is interested in: the session has its own deadline for what it asked.
@@ -269,7 +276,11 @@ impl Thread {
                 self.inform("Closed", &(group.as_str(), lease));
             }
             Job::Forget { key } => {
-                self.saved.remove(&key);
+                if let Some(sent) = self.saved.remove(&key)
+                    && self.saved.values().all(|other| other.group != sent.group)
+                {
+                    self.parts.remove(&sent.group);
+                }
             }
             Job::Timer { key, at } => {
                 self.timers.insert((at, key));
@@ -289,6 +300,7 @@ impl Thread {
             return;
         }
         bus.set_owner(owner.clone());
+        self.parts.values_mut().for_each(GroupParts::forget_given);
         if before.is_some() {
             self.tell(ToUi::Lost);
         }
@@ -332,15 +344,26 @@ impl Thread {
             reason,
             revision,
             cookie,
-            inline,
-            files,
+            state,
+            secrets,
+            travelling,
         } = restore
         else {
             return;
         };
-        let read = payload::take(inline, files)
-            .map_err(|e| format!("the state cannot be taken: {e}"))
-            .and_then(|bytes| Ok((self.decode(&bytes)?, *blake3::hash(&bytes).as_bytes())));
+        let mut parts = Parts::default();
+        parts.take_secrets(&Secrets {
+            staying: taken_secrets(secrets),
+            travelling: taken_secrets(travelling),
+        });
+        let source = self.source(&group, copy);
+        let (read, handed_out) = parts::find(parts.clone(), source, || {
+            payload::take(state)
+                .map_err(|e| format!("the state cannot be taken: {e}"))
+                .and_then(|bytes| Ok((self.decode(&bytes)?, *blake3::hash(&bytes).as_bytes())))
+        });
+        let known = self.parts.entry(group.clone()).or_default();
+        known.restored(parts, &handed_out);
         match read {
             Ok(((kind, decoded), whole)) => {
                 let trial = Trial {
@@ -379,4 +402,12 @@ impl Thread {
         });
         decoded.map(|decoded| (kind, decoded))
     }
+}
+
+/// A section of secrets. One that cannot be taken is no reason to lose the rest.
+fn taken_secrets(payload: payload::Payload) -> Vec<u8> {
+    payload::take_secrets(payload).unwrap_or_else(|e| {
+        tracing::warn!("the document's secrets cannot be taken: {e}; it comes without them");
+        Vec::new()
+    })
 }

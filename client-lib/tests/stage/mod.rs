@@ -3,11 +3,13 @@
 #![allow(dead_code, missing_docs)]
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use overwinter::{AppInfo, Arrival, Document, Group, Rest, Session, State};
@@ -74,6 +76,15 @@ pub enum Said {
         digest: Vec<u8>,
         state: Vec<u8>,
         sealed: bool,
+        along: Along,
+    },
+    PutBlob {
+        lease: u64,
+        hash: Vec<u8>,
+    },
+    GetBlob {
+        copy: u64,
+        hash: Vec<u8>,
     },
     Restored {
         op: u64,
@@ -109,12 +120,96 @@ pub enum Said {
     },
 }
 
+/// What came with a state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Along {
+    pub blobs: Vec<(Vec<u8>, u64)>,
+    pub secrets: Vec<u8>,
+    pub travelling: Vec<u8>,
+}
+
+/// The blobs that the session has, by hash. A test may take some away.
+pub type Shelf = Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>;
+
+/// What the session answers when it does not do something.
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.overwinter.Error")]
+pub enum Refused {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    MissingBlob(String),
+    BadPayload(String),
+    Busy(String),
+}
+
+type Wire = (Vec<u8>, Vec<zvariant::OwnedFd>);
+
+struct BlobsObject {
+    said: Sender<Said>,
+    shelf: Shelf,
+    /// How many calls are answered by Busy first.
+    busy: Arc<Mutex<u32>>,
+}
+
+impl BlobsObject {
+    fn is_busy(&self) -> Result<(), Refused> {
+        let mut busy = self.busy.lock().unwrap();
+        if *busy > 0 {
+            *busy -= 1;
+            return Err(Refused::Busy("ask again".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[zbus::interface(name = "org.overwinter.Blobs1")]
+impl BlobsObject {
+    fn put_blob(
+        &self,
+        _group: String,
+        lease: u64,
+        hash: Vec<u8>,
+        len: u64,
+        file: zvariant::OwnedFd,
+    ) -> Result<(), Refused> {
+        self.is_busy()?;
+        let (bytes, sealed) = payload((Vec::new(), vec![file]));
+        if !sealed || bytes.len() as u64 != len || *blake3::hash(&bytes).as_bytes() != hash[..] {
+            return Err(Refused::BadPayload("not the blob".to_owned()));
+        }
+        self.shelf.lock().unwrap().insert(hash.clone(), bytes);
+        let _ = self.said.send(Said::PutBlob { lease, hash });
+        Ok(())
+    }
+
+    fn get_blob(&self, _group: String, copy: u64, hash: Vec<u8>) -> Result<zvariant::OwnedFd, Refused> {
+        self.is_busy()?;
+        let found = self.shelf.lock().unwrap().get(&hash).cloned();
+        let _ = self.said.send(Said::GetBlob { copy, hash });
+        let bytes = found.ok_or_else(|| Refused::MissingBlob("no such blob here".to_owned()))?;
+        Ok(memfd(&bytes).into())
+    }
+}
+
+/// A sealed memfd.
+pub fn memfd(bytes: &[u8]) -> OwnedFd {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = memfd_create("stage", flags).expect("the system gives memory");
+    let mut file = std::fs::File::from(fd);
+    std::io::Write::write_all(&mut file, bytes).expect("it is new");
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    fcntl_add_seals(&file, seals).expect("it may be sealed");
+    file.into()
+}
+
 pub const GROUP: &str = "00000000000000000000000000000001";
 pub const LEASE: u64 = 1 << 32 | 1;
 pub const COPY: u64 = 7;
 
 struct SessionObject {
     said: Sender<Said>,
+    shelf: Shelf,
     reason: &'static str,
     keep: bool,
 }
@@ -178,9 +273,24 @@ impl SessionObject {
         revision: u64,
         title: String,
         digest: Vec<u8>,
-        state: (Vec<u8>, Vec<zvariant::OwnedFd>),
-    ) {
+        state: Wire,
+        blobs: Vec<(Vec<u8>, u64)>,
+        secrets: Wire,
+        travelling: Wire,
+    ) -> Result<(), Refused> {
         let (state, sealed) = payload(state);
+        let shelf = self.shelf.lock().unwrap();
+        if blobs.iter().any(|(hash, _)| !shelf.contains_key(hash)) {
+            return Err(Refused::MissingBlob("a blob is missing".to_owned()));
+        }
+        drop(shelf);
+        // Secrets are in no message.
+        assert!(secrets.0.is_empty() && travelling.0.is_empty());
+        let along = Along {
+            blobs,
+            secrets: payload(secrets).0,
+            travelling: payload(travelling).0,
+        };
         self.note(Said::Saved {
             op,
             group,
@@ -190,7 +300,9 @@ impl SessionObject {
             digest,
             state,
             sealed,
+            along,
         });
+        Ok(())
     }
     fn restored(
         &self,
@@ -241,6 +353,8 @@ impl SessionObject {
 pub struct Peer {
     pub connection: Connection,
     said: Receiver<Said>,
+    pub shelf: Shelf,
+    pub busy: Arc<Mutex<u32>>,
     pub app: RefCell<String>,
 }
 
@@ -251,16 +365,29 @@ impl Peer {
 
     pub fn start_that(bus: &PrivateBus, reason: &'static str, keep: bool) -> Peer {
         let (said, heard) = mpsc::channel();
+        let (shelf, busy) = (Shelf::default(), Arc::default());
+        let blobs = BlobsObject {
+            said: said.clone(),
+            shelf: shelf.clone(),
+            busy: Arc::clone(&busy),
+        };
+        let object = SessionObject {
+            said,
+            shelf: shelf.clone(),
+            reason,
+            keep,
+        };
         let connection = zbus::blocking::connection::Builder::address(bus.address.as_str())
-            .and_then(|builder| {
-                builder.serve_at(SESSION_PATH, SessionObject { said, reason, keep })
-            })
+            .and_then(|builder| builder.serve_at(SESSION_PATH, object))
+            .and_then(|builder| builder.serve_at(SESSION_PATH, blobs))
             .and_then(|builder| builder.name(SESSION_NAME))
             .and_then(|builder| builder.build())
             .expect("the private bus takes a session");
         Peer {
             connection,
             said: heard,
+            shelf,
+            busy,
             app: RefCell::default(),
         }
     }
@@ -320,7 +447,24 @@ impl Peer {
     }
 
     pub fn restore(&self, op: u64, copy: u64, reason: &str, revision: u64, state: &[u8]) {
-        let wire: (Vec<u8>, Vec<zvariant::Fd>) = (state.to_vec(), Vec::new());
+        let along = Along {
+            blobs: Vec::new(),
+            secrets: Vec::new(),
+            travelling: Vec::new(),
+        };
+        self.restore_with(op, copy, reason, revision, state, &along);
+    }
+
+    pub fn restore_with(
+        &self,
+        op: u64,
+        copy: u64,
+        reason: &str,
+        revision: u64,
+        state: &[u8],
+        along: &Along,
+    ) {
+        let wire = |bytes: &[u8]| -> (Vec<u8>, Vec<zvariant::Fd>) { (bytes.to_vec(), Vec::new()) };
         self.ask(
             "Restore",
             &(
@@ -330,7 +474,9 @@ impl Peer {
                 reason,
                 revision,
                 "trial-cookie",
-                wire,
+                wire(state),
+                wire(&along.secrets),
+                wire(&along.travelling),
                 5000_u32,
             ),
         )

@@ -4,6 +4,8 @@ use async_channel::{Receiver, Sender};
 use async_io::Timer;
 use futures_lite::future;
 
+use std::time::Duration;
+
 use crate::{ANSWER_WITHIN, Refusal};
 
 /// Where the answer to one call goes. Dropped unanswered, the caller gets `org.overwinter.Error.Failed`.
@@ -30,6 +32,11 @@ pub struct Answer<T>(Receiver<Result<T, Refusal>>);
 impl<T> Answer<T> {
     /// What was answered, or why there is no answer.
     pub(crate) async fn wait(self) -> Result<T, Refusal> {
+        self.wait_for(ANSWER_WITHIN).await
+    }
+
+    /// As [`wait`](Answer::wait), for what takes longer.
+    pub(crate) async fn wait_for(self, at_most: Duration) -> Result<T, Refusal> {
         let answered = async {
             self.0.recv().await.unwrap_or_else(|_| {
                 Err(Refusal::Failed(
@@ -38,7 +45,7 @@ impl<T> Answer<T> {
             })
         };
         let late = async {
-            Timer::after(ANSWER_WITHIN).await;
+            Timer::after(at_most).await;
             Err(Refusal::Busy(
                 "the session is busy and has not answered in time; what was asked may still happen. Ask again later".into(),
             ))

@@ -8,6 +8,9 @@ pub enum Refusal {
     /// A payload that is unsealed, too large, or not what it says.
     #[error("{0}")]
     BadPayload(String),
+    /// A blob that the session does not have.
+    #[error("{0}")]
+    MissingBlob(String),
     /// The caller does not hold the group's current lease.
     #[error("{0}")]
     NotHolder(String),
@@ -32,11 +35,12 @@ impl Refusal {
     fn word(&self) -> &'static str {
         match self {
             Refusal::BadPayload(_) => "org.overwinter.Error.BadPayload",
+            Refusal::MissingBlob(_) => overwinter_proto::bus::MISSING_BLOB,
             Refusal::NotHolder(_) => "org.overwinter.Error.NotHolder",
             Refusal::UnknownGroup(_) => "org.overwinter.Error.UnknownGroup",
             Refusal::NotRegistered(_) => "org.overwinter.Error.NotRegistered",
             Refusal::Denied(_) => "org.overwinter.Error.Denied",
-            Refusal::Busy(_) => "org.overwinter.Error.Busy",
+            Refusal::Busy(_) => overwinter_proto::bus::BUSY,
             Refusal::Failed(_) => "org.overwinter.Error.Failed",
         }
     }
@@ -44,6 +48,7 @@ impl Refusal {
     fn text(&self) -> &str {
         match self {
             Refusal::BadPayload(t)
+            | Refusal::MissingBlob(t)
             | Refusal::NotHolder(t)
             | Refusal::UnknownGroup(t)
             | Refusal::NotRegistered(t)

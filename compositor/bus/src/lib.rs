@@ -5,12 +5,14 @@
 //!    says of itself decides nothing.
 //! 2. Calls of one app become [`BusEvent`]s in the order in which they were made, and [`BusEvent::CallerGone`] comes after
 //!    the last of them.
-//! 3. Every call is answered: by the session through its [`Reply`], or after [`ANSWER_WITHIN`] with
+//! 3. Every call is answered: by the session through its [`Reply`], or after [`ANSWER_WITHIN`] ([`BLOB_WITHIN`] for blobs) with
 //!    `org.overwinter.Error.Busy`, or at once when it makes no sense.
-//! 4. A payload is looked at (seals, size) before it is read; nothing a caller does later can change what was read.
+//! 4. A payload is looked at (seals, size) before it is read; nothing a caller does later can change what was read. Blobs are
+//!    passed on as the memfds that they came as.
 //! 5. What is sent to one app arrives in the order of the commands, and never before the answer to its `Register`.
 //! 6. Nothing waits without a deadline, and an idle bus thread is not woken.
 
+mod blobs;
 mod call;
 mod caller;
 mod control;
@@ -23,17 +25,23 @@ mod session;
 
 use std::{os::fd::OwnedFd, time::Duration};
 
-use overwinter_proto::{CopyId, GroupId, Lease, OpId, Revision, launch::ProcessId};
+use overwinter_proto::{
+    BlobHash, BlobRef, CopyId, GroupId, Lease, OpId, Revision, Secrets, launch::ProcessId,
+};
 
 pub use call::Reply;
 pub use error::Refusal;
 pub use group::GroupView;
 pub use outgoing::ClientCall;
+pub use payload::seal;
 pub use server::{Bus, StartError};
 
 /// How long a caller waits for the session thread. It answers within a frame; two seconds without an answer mean that
 /// something is very wrong, and an app's user should not wait longer than that for an error.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a caller waits for a blob to be written or read; libdbus gives up at 25 s.
+pub const BLOB_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long an app may take to acknowledge a call (not to do the work) before that is reported.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
@@ -82,6 +90,34 @@ pub enum BusEvent {
         copy: CopyId,
         /// The answer: the cookie.
         reply: Reply<String>,
+    },
+    /// `Blobs1.PutBlob`: the file is sealed and has that length; its content has not been looked at.
+    PutBlob {
+        /// Who, by credentials.
+        caller: Caller,
+        /// Which.
+        group: GroupId,
+        /// The caller's lease of it.
+        lease: Lease,
+        /// What it is said to be.
+        blob: BlobRef,
+        /// The content.
+        file: OwnedFd,
+        /// The answer, when it is durable.
+        reply: Reply<()>,
+    },
+    /// `Blobs1.GetBlob`.
+    GetBlob {
+        /// Who, by credentials.
+        caller: Caller,
+        /// Which.
+        group: GroupId,
+        /// The caller's copy of it.
+        copy: CopyId,
+        /// Which blob.
+        hash: BlobHash,
+        /// The answer: a sealed memfd.
+        reply: Reply<OwnedFd>,
     },
     /// Any other method of `Session1`.
     Said {
@@ -155,6 +191,9 @@ pub enum Said {
         digest: [u8; 32],
         /// `None`: that revision is stored already.
         state: Option<Vec<u8>>,
+        /// What the state refers to.
+        blobs: Vec<BlobRef>,
+        secrets: Secrets,
     },
     Restored {
         op: OpId,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_lite::future;
 use overwinter_proto::{
-    CopyId, Generation, GroupId, Lease, LetGo, OpId, Reason, Revision,
+    CopyId, Generation, GroupId, Lease, LetGo, OpId, Reason, Revision, Secrets,
     bus::{CLIENT_INTERFACE, CLIENT_PATH},
 };
 use zbus::{Connection, Message};
@@ -39,6 +39,7 @@ pub enum ClientCall {
         revision: Revision,
         cookie: String,
         state: Arc<Vec<u8>>,
+        secrets: Arc<Secrets>,
         deadline_ms: u32,
     },
     Adopt {
@@ -145,9 +146,12 @@ async fn deliver(c: &Connection, to: &str, call: ClientCall) -> zbus::Result<Mes
             revision,
             cookie,
             state,
+            secrets,
             deadline_ms,
         } => {
             let state = payload::give(&state)?;
+            let staying = payload::give_secrets(&secrets.staying)?;
+            let travelling = payload::give_secrets(&secrets.travelling)?;
             call!(
                 op.0,
                 group.to_string(),
@@ -156,6 +160,8 @@ async fn deliver(c: &Connection, to: &str, call: ClientCall) -> zbus::Result<Mes
                 revision.0,
                 cookie,
                 state,
+                staying,
+                travelling,
                 deadline_ms
             )
         }

@@ -4,12 +4,12 @@ use std::{
     fs::File,
     io::Write,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::FileExt,
     },
 };
 
-use overwinter_proto::{bus::INLINE_MAX, snapshot::MAX_STATE};
+use overwinter_proto::{bus::INLINE_MAX, parts::MAX_SECRETS, snapshot::MAX_STATE};
 use rustix::fs::{MemfdFlags, SealFlags};
 
 use crate::Refusal;
@@ -22,7 +22,7 @@ const SEALS: SealFlags = SealFlags::SHRINK
     .union(SealFlags::GROW)
     .union(SealFlags::WRITE);
 
-fn bad<T>(why: impl Into<String>) -> Result<T, Refusal> {
+pub(crate) fn bad<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::BadPayload(format!(
         "{}. Nothing was stored; the group is as before. Send it again as org.overwinter.Session1 describes payloads",
         why.into()
@@ -30,7 +30,16 @@ fn bad<T>(why: impl Into<String>) -> Result<T, Refusal> {
 }
 
 /// Takes a payload from a caller. `None` for an empty one: "stored already".
-pub(crate) fn take((inline, fds): Wire) -> Result<Option<Vec<u8>>, Refusal> {
+pub(crate) fn take(wire: Wire) -> Result<Option<Vec<u8>>, Refusal> {
+    take_at_most(wire, MAX_STATE)
+}
+
+/// Takes a section of secrets; empty when there are none.
+pub(crate) fn take_secrets(wire: Wire) -> Result<Vec<u8>, Refusal> {
+    Ok(take_at_most(wire, MAX_SECRETS)?.unwrap_or_default())
+}
+
+fn take_at_most((inline, fds): Wire, most: usize) -> Result<Option<Vec<u8>>, Refusal> {
     match (inline.is_empty(), fds.as_slice()) {
         (true, []) => Ok(None),
         (false, []) if inline.len() <= INLINE_MAX => Ok(Some(inline)),
@@ -38,7 +47,7 @@ pub(crate) fn take((inline, fds): Wire) -> Result<Option<Vec<u8>>, Refusal> {
             "{} bytes were sent inline; above {INLINE_MAX} a sealed memfd is asked for",
             inline.len()
         )),
-        (true, [fd]) => read_sealed(fd.as_fd()).map(Some),
+        (true, [fd]) => read_sealed(fd.as_fd(), most).map(Some),
         (false, _) => bad("both bytes and a descriptor were sent"),
         (true, more) => bad(format!(
             "{} descriptors were sent instead of one",
@@ -47,20 +56,23 @@ pub(crate) fn take((inline, fds): Wire) -> Result<Option<Vec<u8>>, Refusal> {
     }
 }
 
-fn read_sealed(fd: std::os::fd::BorrowedFd<'_>) -> Result<Vec<u8>, Refusal> {
+/// The length of a memfd that nobody can change any more.
+pub(crate) fn sealed_len(fd: BorrowedFd<'_>) -> Result<u64, Refusal> {
     match rustix::fs::fcntl_get_seals(fd) {
         Ok(seals) if seals.contains(SEALS) => {}
         Ok(_) => return bad("the memfd lacks one of the seals SHRINK, GROW, WRITE"),
         Err(_) => return bad("the descriptor is not a memfd"),
     }
-    let size = match rustix::fs::fstat(fd) {
-        Ok(stat) => u64::try_from(stat.st_size).unwrap_or(u64::MAX),
-        Err(e) => return bad(format!("the memfd cannot be examined: {e}")),
-    };
-    if size > MAX_STATE as u64 {
-        return bad(format!(
-            "the state has {size} bytes; the most is {MAX_STATE}"
-        ));
+    match rustix::fs::fstat(fd) {
+        Ok(stat) => Ok(u64::try_from(stat.st_size).unwrap_or(u64::MAX)),
+        Err(e) => bad(format!("the memfd cannot be examined: {e}")),
+    }
+}
+
+fn read_sealed(fd: BorrowedFd<'_>, most: usize) -> Result<Vec<u8>, Refusal> {
+    let size = sealed_len(fd)?;
+    if size > most as u64 {
+        return bad(format!("it has {size} bytes; the most is {most}"));
     }
     let Ok(fd) = fd.try_clone_to_owned() else {
         return Err(Refusal::Failed(
@@ -80,15 +92,33 @@ pub(crate) fn give(state: &[u8]) -> std::io::Result<Wire> {
     if state.len() <= INLINE_MAX {
         return Ok((state.to_vec(), Vec::new()));
     }
-    Ok((Vec::new(), vec![OwnedFd::from(seal(state)?).into()]))
+    let file = seal("overwinter-state", |file| file.write_all(state))?;
+    Ok((Vec::new(), vec![file.into()]))
 }
 
-fn seal(state: &[u8]) -> std::io::Result<File> {
+/// Makes a section of secrets for an app: never in the message itself, which the bus daemon copies.
+pub(crate) fn give_secrets(section: &[u8]) -> std::io::Result<Wire> {
+    if section.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let file = seal("overwinter-secrets", |file| file.write_all(section))?;
+    Ok((Vec::new(), vec![file.into()]))
+}
+
+/// A memfd of this name with what `fill` writes, which nobody can change any more.
+///
+/// # Errors
+/// Those of `fill`, or the system gives no memory.
+pub fn seal<E: From<std::io::Error>>(
+    name: &str,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<OwnedFd, E> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(rustix::fs::memfd_create("overwinter-state", flags)?);
-    file.write_all(state)?;
-    rustix::fs::fcntl_add_seals(&file, SEALS | SealFlags::SEAL)?;
-    Ok(file)
+    let fd = rustix::fs::memfd_create(name, flags).map_err(std::io::Error::from)?;
+    let mut file = File::from(fd);
+    fill(&mut file)?;
+    rustix::fs::fcntl_add_seals(&file, SEALS | SealFlags::SEAL).map_err(std::io::Error::from)?;
+    Ok(file.into())
 }
 
 #[cfg(test)]
@@ -119,6 +149,18 @@ mod tests {
             assert_eq!(take(wire).unwrap(), Some(state));
         }
         assert_eq!(take((vec![], vec![])), Ok(None));
+    }
+
+    #[test]
+    fn secrets_go_in_no_message_and_are_small() {
+        assert_eq!(take_secrets((vec![], vec![])).unwrap(), b"");
+        let wire = give_secrets(b"hunter2").unwrap();
+        assert!(wire.0.is_empty() && wire.1.len() == 1);
+        assert_eq!(take_secrets(wire).unwrap(), b"hunter2");
+        match take_secrets(memfd(MAX_SECRETS as u64 + 1, SEALS)) {
+            Err(Refusal::BadPayload(why)) => assert!(why.contains("the most is"), "{why}"),
+            other => panic!("{:?}", other.map(|s| s.len())),
+        }
     }
 
     #[test]

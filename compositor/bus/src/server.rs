@@ -18,8 +18,13 @@ use zbus::{
 };
 
 use crate::{
-    ACKNOWLEDGE_WITHIN, BusCommand, BusEvent, ClientCall, caller::Known, control::ControlObject,
-    group::Groups, outgoing, session::SessionObject,
+    ACKNOWLEDGE_WITHIN, BusCommand, BusEvent, ClientCall,
+    blobs::{BlobsObject, Calls},
+    caller::Known,
+    control::ControlObject,
+    group::Groups,
+    outgoing,
+    session::SessionObject,
 };
 
 /// How long connecting to the bus may take.
@@ -53,6 +58,8 @@ pub(crate) struct Shared {
     callers: Mutex<HashMap<String, Known>>,
     /// Calls held back until the app has the answer to its Register.
     gates: Mutex<HashMap<String, Vec<ClientCall>>>,
+    /// Calls about blobs that wait for the disk.
+    pub blob_calls: Calls,
 }
 
 impl Bus {
@@ -69,6 +76,7 @@ impl Bus {
             events: Box::new(events),
             callers: Mutex::default(),
             gates: Mutex::default(),
+            blob_calls: Calls::default(),
         });
         let (commands, incoming) = async_channel::unbounded();
         let (ready, started) = mpsc::channel();
@@ -135,6 +143,12 @@ async fn connect(address: Option<&str>, shared: &Arc<Shared>) -> zbus::Result<Co
         .serve_at(
             SESSION_PATH,
             SessionObject {
+                shared: shared.clone(),
+            },
+        )?
+        .serve_at(
+            SESSION_PATH,
+            BlobsObject {
                 shared: shared.clone(),
             },
         )?

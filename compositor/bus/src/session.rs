@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use overwinter_proto::{CopyId, GroupId, Lease, OpId, Revision};
+use overwinter_proto::{
+    BlobHash, BlobRef, CopyId, GroupId, Lease, OpId, Revision, Secrets, parts::MAX_BLOBS,
+};
 use zbus::{Connection, interface, message::Header};
 
 use crate::{
@@ -30,13 +32,30 @@ pub(crate) fn group_id(text: &str) -> Result<GroupId, Refusal> {
         .map_err(|e| Refusal::UnknownGroup(format!("{e}; nothing was done")))
 }
 
-fn digest(bytes: &[u8]) -> Result<[u8; 32], Refusal> {
+/// A BLAKE3 as it comes over the bus.
+pub(crate) fn digest(bytes: &[u8]) -> Result<[u8; 32], Refusal> {
     bytes.try_into().map_err(|_| {
         Refusal::BadPayload(format!(
             "the digest has {} bytes instead of 32; nothing was stored and the group is as before. Send it again with BLAKE3's",
             bytes.len()
         ))
     })
+}
+
+fn blob_refs(blobs: Vec<(Vec<u8>, u64)>) -> Result<Vec<BlobRef>, Refusal> {
+    if blobs.len() > MAX_BLOBS {
+        return payload::bad(format!(
+            "{} blobs are named; the most is {MAX_BLOBS}",
+            blobs.len()
+        ));
+    }
+    let blob = |(hash, len): (Vec<u8>, u64)| {
+        Ok(BlobRef {
+            hash: BlobHash(digest(&hash)?),
+            len,
+        })
+    };
+    blobs.into_iter().map(blob).collect()
 }
 
 fn cut(mut text: String) -> String {
@@ -170,6 +189,9 @@ impl SessionObject {
         title: String,
         digest: Vec<u8>,
         payload: Wire,
+        blobs: Vec<(Vec<u8>, u64)>,
+        secrets: Wire,
+        travelling: Wire,
     ) -> Result<(), Refusal> {
         let message = Said::Saved {
             op: OpId(op),
@@ -179,6 +201,11 @@ impl SessionObject {
             title: cut(title),
             digest: self::digest(&digest)?,
             state: payload::take(payload)?,
+            blobs: blob_refs(blobs)?,
+            secrets: Secrets {
+                staying: payload::take_secrets(secrets)?,
+                travelling: payload::take_secrets(travelling)?,
+            },
         };
         self.say(connection, &header, message).await
     }

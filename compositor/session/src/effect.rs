@@ -180,6 +180,9 @@ pub enum StoreRequest {
         title: String,
         /// The state.
         payload: PayloadId,
+        /// Whether somebody waits for it: the group is about to sleep or to change hands. Otherwise it is an autosave, for
+        /// which older pictures are good enough.
+        asked: bool,
     },
     /// Read a snapshot. → `Read`.
     Read {

@@ -349,6 +349,7 @@ impl Session {
             revision: save.revision,
             title: save.title,
             payload: save.payload,
+            asked: save.op != OpId(0),
         };
         self.ask_store(group, what, request)
     }

@@ -1,5 +1,7 @@
 //! Apps and the command line, over D-Bus: who they are, whether they may, and what it means for the heart.
 
+use std::sync::Arc;
+
 use overwinter_bus::{
     BusCommand, BusEvent, Caller, ClientCall, Opened, Refusal, Registered, Reply, Said,
 };
@@ -9,6 +11,7 @@ use overwinter_session::{Event, FromApp, refusal};
 use overwinter_watch::Executable;
 
 use super::instances::Process;
+use super::payloads::Payload;
 use crate::driver::Driver;
 use crate::shell::Grant;
 use crate::state::Overwinter;
@@ -49,7 +52,7 @@ pub(super) fn no_random(e: getrandom::Error) -> Refusal {
     ))
 }
 
-fn refusal_of(refusal: refusal::Refusal) -> Refusal {
+pub(super) fn refusal_of(refusal: refusal::Refusal) -> Refusal {
     let text = refusal.to_string();
     match refusal {
         refusal::Refusal::NotRegistered => Refusal::NotRegistered(text),
@@ -84,6 +87,21 @@ impl Driver {
                 copy,
                 reply,
             } => reply.send(self.new_cookie(state, &caller, group, copy)),
+            BusEvent::PutBlob {
+                caller,
+                group,
+                lease,
+                blob,
+                file,
+                reply,
+            } => self.put_blob(&caller, (group, lease), blob, file, reply),
+            BusEvent::GetBlob {
+                caller,
+                group,
+                copy,
+                hash,
+                reply,
+            } => self.get_blob(&caller, (group, copy), hash, reply),
             BusEvent::Said {
                 caller,
                 message,
@@ -233,7 +251,7 @@ impl Driver {
         }
     }
 
-    fn registered(&self, caller: &Caller) -> Result<InstanceId, Refusal> {
+    pub(super) fn registered(&self, caller: &Caller) -> Result<InstanceId, Refusal> {
         self.processes
             .of_caller(&caller.name)
             .ok_or_else(|| refusal_of(refusal::Refusal::NotRegistered))
@@ -297,8 +315,35 @@ impl Driver {
             }
             return reply.send(Err(refusal_of(refusal)));
         }
+        if let (FromApp::Saved { group, .. }, Some(id)) = (&message, payload)
+            && let Err(refusal) = self.take_blobs(*group, id)
+        {
+            self.payloads.take(id);
+            return reply.send(Err(refusal));
+        }
         reply.send(Ok(()));
         self.tell_heart(state, Event::App { instance, message });
+    }
+
+    /// Sees that the group has every blob that this state names.
+    fn take_blobs(
+        &mut self,
+        group: GroupId,
+        id: overwinter_session::ids::PayloadId,
+    ) -> Result<(), Refusal> {
+        let names = self.payloads.blobs(id);
+        let others = self.payloads.blobs_of(group, Some(id));
+        match self.blobs.missing(group, &names, others) {
+            None => {
+                self.blobs.save_taken(group);
+                Ok(())
+            }
+            Some(blob) => Err(Refusal::MissingBlob(format!(
+                "the session has no blob {} of {} bytes for this group; nothing was taken and what was stored before is kept. \
+                 Give it by PutBlob, then call Saved again",
+                blob.hash, blob.len
+            ))),
+        }
     }
 
     /// The message in the heart's words; its payload is kept under the name that is returned.
@@ -316,8 +361,16 @@ impl Driver {
                 title,
                 digest,
                 state,
+                blobs,
+                secrets,
             } => {
-                kept = state.map(|state| self.payloads.keep(state));
+                let payload = |state| Payload {
+                    group,
+                    state: Arc::new(state),
+                    blobs: Arc::new(blobs.into_iter().collect()),
+                    secrets: Arc::new(secrets),
+                };
+                kept = state.map(|state| self.payloads.keep(payload(state)));
                 FromApp::Saved {
                     op,
                     group,
@@ -453,7 +506,8 @@ impl Driver {
                     reason,
                     revision,
                     cookie,
-                    state: payload,
+                    state: payload.state,
+                    secrets: payload.secrets,
                     deadline_ms,
                 }
             }

@@ -1,6 +1,7 @@
 //! Carries out the heart's wishes in the world, and turns what happens there into events: one file for each part of it.
 //!
 //! * [`bus`]: apps, over D-Bus; [`control`]: the command line.
+//! * [`blobs`]: which blobs each group has; [`payloads`]: states on their way.
 //! * [`store`]: the store worker's thread.
 //! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
 //! * [`launch`]: processes; [`instances`]: which process is which instance.
@@ -10,6 +11,7 @@
 //!
 //! Everything arrives at the main thread as an [`Incoming`], through one channel, in the order in which it was sent.
 
+pub mod blobs;
 pub mod bus;
 pub mod control;
 pub mod environment;
@@ -25,6 +27,8 @@ pub mod shell;
 pub mod signals;
 pub mod status;
 pub mod store;
+
+use overwinter_proto::launch::ProcessId;
 
 /// What other threads tell the main thread.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub enum Incoming {
     Signal(i32),
     /// The session was to have ended by now.
     QuitIsDue,
+    /// A process that outlived its launcher has ended.
+    Ended(ProcessId),
 }
 
 /// Fresh random bytes.

@@ -232,7 +232,7 @@ impl Shell {
 impl Overwinter {
     /// The group's windows as they are on screen: where each stands and how it looks. Of a group whose ghosts stand in, the
     /// ghosts. Lowest first.
-    pub fn capture(&mut self, group: GroupId) -> Vec<WindowSnapshot> {
+    pub fn capture(&mut self, group: GroupId, with_pictures: bool) -> Vec<WindowSnapshot> {
         let stack = self.shell.stack().to_vec();
         let mut windows = Vec::new();
         for item in stack {
@@ -246,7 +246,7 @@ impl Overwinter {
                 Item::Window(id) => {
                     let bound = self.shell.window(id).and_then(|w| w.binding.as_ref());
                     if bound.is_some_and(|b| b.group == group)
-                        && let Some(snapshot) = self.capture_window(id, above)
+                        && let Some(snapshot) = self.capture_window(id, above, with_pictures)
                     {
                         windows.push(snapshot);
                     }
@@ -256,7 +256,12 @@ impl Overwinter {
         windows
     }
 
-    fn capture_window(&mut self, id: WindowId, above: u32) -> Option<WindowSnapshot> {
+    fn capture_window(
+        &mut self,
+        id: WindowId,
+        above: u32,
+        with_picture: bool,
+    ) -> Option<WindowSnapshot> {
         let scale = self.output.current_scale().fractional_scale();
         let window = self.shell.window(id)?;
         let binding = window.binding.as_ref()?;
@@ -268,7 +273,7 @@ impl Overwinter {
         let focused =
             had_focus || (self.shell.focus_chosen && self.shell.focus == Some(Item::Window(id)));
         let (bbox, geometry) = (window.window.bbox(), window.window.geometry());
-        let painter = painter(&mut self.painter);
+        let painter = with_picture.then(|| painter(&mut self.painter)).flatten();
         let picture = painter.and_then(|painter| {
             painter
                 .window(window.toplevel().wl_surface(), bbox, geometry, scale)
@@ -296,7 +301,7 @@ impl Overwinter {
         let mut focus_on = None;
         for id in shown {
             let height = self.shell.stack.height(Item::Window(id));
-            let ghost = self.capture_window(id, height).map(|s| {
+            let ghost = self.capture_window(id, height, true).map(|s| {
                 let ghost = self.add_ghost(group, s, Some(id));
                 self.shell
                     .stack

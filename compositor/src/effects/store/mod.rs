@@ -7,18 +7,24 @@ mod moves;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 
+use overwinter_bus::{Refusal, Reply};
 use overwinter_proto::snapshot::WindowSnapshot;
 use overwinter_proto::transfer::{ChunkId, Manifest};
-use overwinter_proto::{Build, Generation, GroupId, JournalRecord, Revision, Snapshot, TxId};
+use overwinter_proto::{
+    BlobHash, BlobRef, Build, Generation, GroupId, JournalRecord, Revision, Snapshot, TxId,
+};
 use overwinter_session::event::GroupHistory;
 use overwinter_session::ids::{PeerId, StoreId};
 use overwinter_session::{StoreReply, StoreRequest};
-use overwinter_store::{Store, StoreError, closure};
+use overwinter_store::{Parts, Pictures, Store, StoreError, closure};
 
 pub use fault::Fault;
 
+use super::payloads::Payload;
 use super::peer::{Credit, Outbox};
 
 /// Chunks on their way to one peer at a time: enough to keep a link busy, little enough for memory (4 MiB each).
@@ -30,16 +36,32 @@ const SPARE_SPACE: u64 = 16 << 20;
 /// Something to do.
 #[derive(Debug)]
 pub enum Job {
-    /// What the heart asks. `state` and `windows` go with `Write`.
+    /// What the heart asks.
     Request {
         /// Comes back.
         id: StoreId,
         /// What.
         request: StoreRequest,
-        /// The app's state.
-        state: Option<Arc<Vec<u8>>>,
-        /// The group's windows as they are.
-        windows: Vec<WindowSnapshot>,
+        /// What belongs to it.
+        with: With,
+    },
+    /// A blob for the next save.
+    PutBlob {
+        /// Whose.
+        group: GroupId,
+        /// What it should be.
+        blob: BlobRef,
+        /// Sealed, of that length.
+        file: OwnedFd,
+    },
+    /// Hand a blob out. Answered on its own.
+    GetBlob {
+        /// Whose.
+        group: GroupId,
+        /// Which.
+        hash: BlobHash,
+        /// To whom.
+        reply: Reply<OwnedFd>,
     },
     /// The windows of a stored generation, for its ghost.
     Windows {
@@ -80,6 +102,19 @@ pub enum Job {
     },
 }
 
+/// What the heart does not know of its requests.
+#[derive(Debug, Default)]
+pub struct With {
+    /// `Write`: the state and its parts.
+    pub payload: Option<Payload>,
+    /// `Write`: the group's windows as they are.
+    pub windows: Vec<WindowSnapshot>,
+    /// `Write`: whether they have pictures.
+    pub pictures: Pictures,
+    /// `Retain`: blobs that a save on its way needs.
+    pub waiting: BTreeSet<BlobHash>,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub enum Answer {
@@ -95,11 +130,27 @@ pub enum Answer {
         /// The request.
         id: StoreId,
         /// The app's state.
-        state: Vec<u8>,
+        payload: Payload,
         /// What it contains.
         revision: Revision,
         /// Who wrote it.
         build: Build,
+    },
+    /// A group that came has these blobs.
+    Blobs {
+        /// Which.
+        group: GroupId,
+        /// By generation.
+        blobs: BTreeMap<Generation, Vec<BlobRef>>,
+    },
+    /// To `PutBlob`.
+    BlobPut {
+        /// Whose.
+        group: GroupId,
+        /// Which.
+        blob: BlobRef,
+        /// Whether it is durable.
+        outcome: Result<(), Refusal>,
     },
     /// To `Windows`.
     Windows {
@@ -222,16 +273,20 @@ fn refused(why: impl Into<String>) -> StoreReply {
 impl Worker {
     fn work(&mut self, job: Job) {
         match job {
-            Job::Request {
-                id,
-                request,
-                state,
-                windows,
-            } => {
-                if let Some(reply) = self.request(id, request, state, windows) {
+            Job::Request { id, request, with } => {
+                if let Some(reply) = self.request(id, request, with) {
                     self.reply(id, reply);
                 }
             }
+            Job::PutBlob { group, blob, file } => {
+                let put = self.store.put_blob(group, blob, &File::from(file));
+                (self.answer)(Answer::BlobPut {
+                    group,
+                    blob,
+                    outcome: put.map_err(|e| refusal_of(&e)),
+                });
+            }
+            Job::GetBlob { group, hash, reply } => reply.send(self.get_blob(group, hash)),
             Job::Windows { group, generation } => self.windows(group, generation),
             Job::Peer { peer, outbox } => {
                 let in_flight = 0;
@@ -262,13 +317,7 @@ impl Worker {
     }
 
     /// `None`: the answer went out already or comes later.
-    fn request(
-        &mut self,
-        id: StoreId,
-        request: StoreRequest,
-        state: Option<Arc<Vec<u8>>>,
-        windows: Vec<WindowSnapshot>,
-    ) -> Option<StoreReply> {
+    fn request(&mut self, id: StoreId, request: StoreRequest, with: With) -> Option<StoreReply> {
         match request {
             StoreRequest::Write {
                 group,
@@ -279,7 +328,13 @@ impl Worker {
                 title,
                 ..
             } => {
-                let Some(state) = state else {
+                let Some(Payload {
+                    state,
+                    blobs,
+                    secrets,
+                    ..
+                }) = with.payload
+                else {
                     return Some(refused(
                         "the state to be stored is not there any more; what was stored before is kept",
                     ));
@@ -290,16 +345,29 @@ impl Worker {
                     revision,
                     title,
                     state: Arc::try_unwrap(state).unwrap_or_else(|shared| (*shared).clone()),
-                    windows,
+                    windows: with.windows,
                 };
-                let written = self.store.put(group, lease, revision, &snapshot);
+                let parts = Parts {
+                    blobs: blobs.iter().copied().collect(),
+                    secrets: Arc::try_unwrap(secrets).unwrap_or_else(|shared| (*shared).clone()),
+                    pictures: with.pictures,
+                };
+                let written = self
+                    .store
+                    .put_with(group, lease, revision, &snapshot, &parts);
                 Some(written.map_or_else(|e| failed(&e), StoreReply::Written))
             }
-            StoreRequest::Read { group, generation } => match self.store.get(group, generation) {
-                Ok(snapshot) => {
+            StoreRequest::Read { group, generation } => match self.store.read(group, generation) {
+                Ok(stored) => {
+                    let snapshot = stored.snapshot;
                     (self.answer)(Answer::Read {
                         id,
-                        state: snapshot.state,
+                        payload: Payload {
+                            group,
+                            state: Arc::new(snapshot.state),
+                            blobs: Arc::new(stored.blobs.into_iter().collect()),
+                            secrets: Arc::new(stored.secrets),
+                        },
                         revision: snapshot.revision,
                         build: snapshot.build,
                     });
@@ -309,7 +377,7 @@ impl Worker {
             },
             StoreRequest::Record { group, record } => Some(self.record(group, &record)),
             StoreRequest::Retain { group, keep } => {
-                let swept = self.store.retain(group, &keep);
+                let swept = self.store.retain_with(group, &keep, &with.waiting);
                 Some(swept.map_or_else(|e| failed(&e), |_| StoreReply::Recorded))
             }
             StoreRequest::Pack { group, tx, peer } => Some(self.pack(group, tx, peer)),
@@ -377,6 +445,20 @@ impl Worker {
         }
     }
 
+    fn get_blob(&mut self, group: GroupId, hash: BlobHash) -> Result<OwnedFd, Refusal> {
+        let mut outcome = Ok(());
+        let sealed = overwinter_bus::seal("overwinter-blob", |file| {
+            outcome = self.store.blob(group, hash, file).map(drop);
+            std::io::Result::Ok(())
+        });
+        outcome.map_err(|e| refusal_of(&e))?;
+        sealed.map_err(|e| {
+            Refusal::Failed(format!(
+                "the system gives no memory for blob {hash} ({e}); it is kept. Ask again later"
+            ))
+        })
+    }
+
     fn windows(&mut self, group: GroupId, generation: Generation) {
         let windows = match self.store.get(group, generation) {
             Ok(snapshot) => snapshot.windows,
@@ -386,6 +468,16 @@ impl Worker {
             }
         };
         (self.answer)(Answer::Windows { group, windows });
+    }
+}
+
+/// The words for whoever gave or asked for a blob.
+fn refusal_of(error: &StoreError) -> Refusal {
+    let text = error.to_string();
+    match error {
+        StoreError::BadBlob { .. } => Refusal::BadPayload(text),
+        StoreError::NoBlob { .. } | StoreError::UnknownGroup(_) => Refusal::MissingBlob(text),
+        _ => Refusal::Failed(text),
     }
 }
 

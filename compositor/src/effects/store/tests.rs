@@ -24,6 +24,8 @@ struct Host {
     heard: Receiver<Heard>,
     outbox: Option<Outbox>,
     last: u64,
+    /// What the next states refer to.
+    blobs: Arc<BTreeSet<BlobRef>>,
     _folder: tempfile::TempDir,
 }
 
@@ -40,6 +42,7 @@ impl Host {
             heard,
             outbox: None,
             last: 0,
+            blobs: Arc::default(),
             _folder: folder,
         }
     }
@@ -66,13 +69,18 @@ impl Host {
             place: Placement::default(),
             picture: None,
         }];
-        let state = state.map(Arc::new);
-        let job = Job::Request {
-            id,
-            request,
-            state,
+        let payload = state.map(|state| Payload {
+            group: GROUP,
+            state: Arc::new(state),
+            blobs: self.blobs.clone(),
+            secrets: Arc::default(),
+        });
+        let with = With {
+            payload,
             windows,
+            ..With::default()
         };
+        let job = Job::Request { id, request, with };
         self.jobs.send(job).unwrap();
         id
     }
@@ -103,6 +111,7 @@ impl Host {
             revision: Revision(3),
             title: "title".into(),
             payload: PayloadId(1),
+            asked: true,
         };
         self.begin(request, Some(state));
         self.reply()
@@ -112,7 +121,7 @@ impl Host {
         let group = GROUP;
         self.begin(StoreRequest::Read { group, generation }, None);
         match self.answers.recv_timeout(PATIENCE).expect("an answer") {
-            Answer::Read { state, .. } => state,
+            Answer::Read { payload, .. } => payload.state.to_vec(),
             other => panic!("{other:?}"),
         }
     }

@@ -1,0 +1,198 @@
+//! Blobs and secrets on their way to the session and back.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use overwinter_proto::bus::{BUSY, MISSING_BLOB};
+use overwinter_proto::{BlobRef, Secrets};
+use zbus::zvariant;
+
+use super::bus::{CallError, Way, Wire};
+use super::payload;
+use super::worker::Thread;
+use crate::blob::{Blob, BlobError, Source, WeakBlob};
+use crate::parts::Parts;
+
+/// How often the session is asked again when it is busy; it takes up to 20 s each time.
+const TRIES: u32 = 3;
+
+/// What the worker knows of the parts of one group.
+#[derive(Default)]
+pub(super) struct GroupParts {
+    /// What the session has said to be durable.
+    given: HashSet<BlobRef>,
+    /// What came with the last restore.
+    carried: Parts,
+    /// Handed out, and perhaps with the session alone: kept there as long as anybody here may read them, in the state or not.
+    unread: Vec<WeakBlob>,
+}
+
+impl GroupParts {
+    /// A state was restored with these.
+    pub fn restored(&mut self, parts: Parts, handed_out: &[Blob]) {
+        self.given.extend(handed_out.iter().map(Blob::name));
+        self.unread.extend(handed_out.iter().map(Blob::downgrade));
+        self.carried = parts;
+    }
+
+    /// Another session: what it has is not known.
+    pub fn forget_given(&mut self) {
+        self.given.clear();
+    }
+
+    /// With what the group carries, and what must not be let go of.
+    pub fn complete(&mut self, parts: &mut Parts) {
+        parts.carry(&self.carried);
+        self.unread.retain(|blob| blob.unread().is_some());
+        for blob in self.unread.iter().filter_map(WeakBlob::unread) {
+            // By name alone: what is sent must not be what keeps it alive.
+            let name = blob.name();
+            let named = || Blob::elsewhere(name, None);
+            parts.blobs.entry(name).or_insert_with(named);
+        }
+    }
+}
+
+/// The session, as the place where a copy's blobs are.
+pub(super) struct FromSession {
+    pub way: Way,
+    pub group: String,
+    pub copy: u64,
+}
+
+impl Source for FromSession {
+    fn fetch(&self, blob: BlobRef) -> Result<OwnedFd, BlobError> {
+        let hash = blob.hash.to_string();
+        let ask = || -> Result<zvariant::OwnedFd, CallError> {
+            let body = (&self.group, self.copy, blob.hash.0.to_vec());
+            self.way.call_about_blobs("GetBlob", &body)
+        };
+        match again_while_busy(ask) {
+            Ok(file) => Ok(file.into()),
+            Err(CallError::Bus(zbus::Error::MethodError(name, why, _)))
+                if name.as_str() != BUSY =>
+            {
+                let why = why.unwrap_or_else(|| name.to_string());
+                Err(BlobError::Missing { hash, why })
+            }
+            Err(e) => Err(BlobError::Unavailable {
+                hash,
+                why: e.to_string(),
+            }),
+        }
+    }
+}
+
+fn again_while_busy<R>(ask: impl Fn() -> Result<R, CallError>) -> Result<R, CallError> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match ask() {
+            Err(e) if e.is(BUSY) && tries > 0 => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// What is sent along with a state.
+pub(super) struct Along {
+    pub blobs: Vec<(Vec<u8>, u64)>,
+    pub secrets: Wire,
+    pub travelling: Wire,
+}
+
+impl Along {
+    /// Nothing.
+    pub fn nothing() -> Along {
+        Along {
+            blobs: Vec::new(),
+            secrets: (Vec::new(), Vec::new()),
+            travelling: (Vec::new(), Vec::new()),
+        }
+    }
+}
+
+impl Thread {
+    /// Gives the session what it does not have yet, and names everything.
+    ///
+    /// # Errors
+    /// What could not be handed over, for people.
+    pub(super) fn hand_over(
+        &mut self,
+        group: &str,
+        lease: u64,
+        parts: &Parts,
+    ) -> Result<Along, String> {
+        for blob in parts.blobs() {
+            // What is not here is with the session; if it is not, that is told in answer to Saved.
+            if blob.is_here() {
+                self.give(group, lease, blob)?;
+            }
+        }
+        let secrets: Secrets = parts.secrets().map_err(|e| e.to_string())?;
+        let wire = |section: &[u8]| -> Result<Wire, String> {
+            let files = payload::give_secrets(section).map_err(|e| e.to_string())?;
+            Ok((Vec::new(), files.into_iter().map(Into::into).collect()))
+        };
+        let name = |blob: &Blob| {
+            let BlobRef { hash, len } = blob.name();
+            (hash.0.to_vec(), len)
+        };
+        Ok(Along {
+            blobs: parts.blobs().map(name).collect(),
+            secrets: wire(&secrets.staying)?,
+            travelling: wire(&secrets.travelling)?,
+        })
+    }
+
+    fn give(&mut self, group: &str, lease: u64, blob: &Blob) -> Result<(), String> {
+        let name = blob.name();
+        let known = self.parts.entry(group.to_owned()).or_default();
+        if known.given.contains(&name) {
+            return Ok(());
+        }
+        let Some(way) = self.way() else {
+            return Ok(());
+        };
+        let file = blob.memfd().map_err(|e| e.to_string())?;
+        let body = (
+            group,
+            lease,
+            name.hash.0.to_vec(),
+            name.len,
+            zvariant::Fd::from(file),
+        );
+        match again_while_busy(|| way.call_about_blobs::<_, ()>("PutBlob", &body)) {
+            Ok(()) => {
+                self.parts
+                    .entry(group.to_owned())
+                    .or_default()
+                    .given
+                    .insert(name);
+                Ok(())
+            }
+            Err(CallError::NoSession) => Ok(()),
+            Err(e) => Err(format!("blob {} cannot be handed over: {e}", name.hash)),
+        }
+    }
+
+    /// The session says that it lacks a blob: give everything again.
+    pub(super) fn lacks_a_blob(&mut self, group: &str, error: &CallError) -> bool {
+        let lacks = error.is(MISSING_BLOB);
+        if lacks && let Some(parts) = self.parts.get_mut(group) {
+            parts.forget_given();
+        }
+        lacks
+    }
+
+    /// Where a copy's blobs are.
+    pub(super) fn source(&self, group: &str, copy: u64) -> Option<Arc<dyn Source>> {
+        let source = FromSession {
+            way: self.way()?.clone(),
+            group: group.to_owned(),
+            copy,
+        };
+        Some(Arc::new(source))
+    }
+}
