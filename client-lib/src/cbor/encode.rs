@@ -68,13 +68,17 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Enc
     Ok(())
 }
 
+#[inline]
 pub(crate) fn write_int(out: &mut Vec<u8>, v: i128) -> Result<(), EncodeError> {
+    if let Ok(natural) = u64::try_from(v) {
+        write_head(out, 0, natural);
+        return Ok(());
+    }
     if !INT_RANGE.contains(&v) {
         return Err(EncodeError::IntOutOfRange(v));
     }
-    // A negative integer n is carried as -1 - n; both fit u64 after the range check.
-    let (major, magnitude) = if v < 0 { (1, -1 - v) } else { (0, v) };
-    write_head(out, major, magnitude as u64);
+    // A negative integer n is carried as -1 - n, which fits u64 after the range check.
+    write_head(out, 1, (-1 - v) as u64);
     Ok(())
 }
 
@@ -86,6 +90,7 @@ pub(crate) mod major {
     pub const MAP: u8 = 5;
 }
 
+#[inline]
 pub(crate) fn write_head(out: &mut Vec<u8>, major: u8, argument: u64) {
     let major = major << 5;
     if argument < 24 {

@@ -1,7 +1,6 @@
 //! Writing parts straight into deterministic CBOR, without a [`Value`](crate::Value) in between: a document of a megabyte is
 //! saved after every pause in typing.
 
-use super::Sink;
 use crate::cbor::{EncodeError, major, write_float, write_head, write_int};
 
 /// Appends CBOR to bytes.
@@ -49,46 +48,55 @@ impl ByteSink {
     }
 }
 
-impl Sink for ByteSink {
-    fn null(&mut self) {
+impl ByteSink {
+    #[inline]
+    pub fn null(&mut self) {
         self.out.push(0xf6);
     }
 
-    fn bool(&mut self, v: bool) {
+    #[inline]
+    pub fn bool(&mut self, v: bool) {
         self.out.push(0xf4 | u8::from(v));
     }
 
-    fn int(&mut self, v: i128) {
+    #[inline]
+    pub fn int(&mut self, v: i128) {
         if let Err(e) = write_int(&mut self.out, v) {
             self.trouble = Some(Trouble::Unwritable(e));
         }
     }
 
-    fn float(&mut self, v: f64) {
+    #[inline]
+    pub fn float(&mut self, v: f64) {
         write_float(&mut self.out, v);
     }
 
-    fn text(&mut self, v: &str) {
+    #[inline]
+    pub fn text(&mut self, v: &str) {
         write_head(&mut self.out, major::TEXT, v.len() as u64);
         self.out.extend_from_slice(v.as_bytes());
     }
 
-    fn bytes(&mut self, v: &[u8]) {
+    #[inline]
+    pub fn bytes(&mut self, v: &[u8]) {
         write_head(&mut self.out, major::BYTES, v.len() as u64);
         self.out.extend_from_slice(v);
     }
 
-    fn list(&mut self, len: usize) {
+    #[inline]
+    pub fn list(&mut self, len: usize) {
         write_head(&mut self.out, major::LIST, len as u64);
         self.last_keys.push((0, 0));
     }
 
-    fn map(&mut self, len: usize) {
+    #[inline]
+    pub fn map(&mut self, len: usize) {
         write_head(&mut self.out, major::MAP, len as u64);
         self.last_keys.push((0, 0));
     }
 
-    fn key(&mut self, key: &str) {
+    #[inline]
+    pub fn key(&mut self, key: &str) {
         let start = self.out.len();
         self.text(key);
         self.refers |= key.starts_with('$');
@@ -102,7 +110,15 @@ impl Sink for ByteSink {
         }
     }
 
-    fn end(&mut self) {
+    /// As [`key`](Self::key), from a caller that is sure of the order.
+    #[inline]
+    pub fn known_key(&mut self, key: &'static str) {
+        self.refers |= key.starts_with('$');
+        self.text(key);
+    }
+
+    #[inline]
+    pub fn end(&mut self) {
         self.last_keys.pop();
     }
 }

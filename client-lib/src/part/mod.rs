@@ -15,7 +15,7 @@ pub(crate) use bytes::{ByteSink, Trouble};
 pub use read::{Items, Reader, RecordReader, Variant};
 pub use shapes::{FieldShape, Shapes, VariantShape, opaque};
 pub use std_types::{Key, ListOf, MapKey};
-pub use write::{RecordWriter, Sink, ValueSink, Writer};
+pub use write::{RecordWriter, ValueSink, Writer};
 
 use crate::bridge::{self, BridgeError};
 use crate::schema::Shape;

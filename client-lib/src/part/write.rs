@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Part;
+use super::{ByteSink, Part};
 use crate::bridge::{self, BridgeError};
 use crate::cbor::MAX_DEPTH;
 use crate::state::Rest;
@@ -10,76 +10,83 @@ use crate::value::{Map, Value, key_order};
 
 /// Takes what a [`Writer`] writes: a [`Value`] that is built, or bytes.
 ///
-/// Calls come in the order of the encoding: within a map each [`key`](Self::key) is followed by one value, keys come in
-/// the order of [`Map`], and [`end`](Self::end) closes the innermost list or map.
-pub trait Sink {
-    /// Nothing.
-    fn null(&mut self);
-    /// Yes or no.
-    fn bool(&mut self, v: bool);
-    /// A whole number.
-    fn int(&mut self, v: i128);
-    /// A floating-point number.
-    fn float(&mut self, v: f64);
-    /// Text.
-    fn text(&mut self, v: &str);
-    /// Raw bytes.
-    fn bytes(&mut self, v: &[u8]);
-    /// A list of so many values follows.
-    fn list(&mut self, len: usize);
-    /// A map of so many entries follows.
-    fn map(&mut self, len: usize);
-    /// The next entry's name.
-    fn key(&mut self, key: &str);
-    /// The innermost list or map is complete.
-    fn end(&mut self);
+/// Calls come in the order of the encoding: within a map each `key` is followed by one value, keys come in the order of
+/// [`Map`], and `end` closes the innermost list or map. Two kinds and no trait: this is called for every scalar of a document.
+pub(crate) enum Sink<'a> {
+    Value(&'a mut ValueSink),
+    Bytes(&'a mut ByteSink),
+}
+
+impl<'a> From<&'a mut ValueSink> for Sink<'a> {
+    fn from(sink: &'a mut ValueSink) -> Self {
+        Sink::Value(sink)
+    }
+}
+
+impl<'a> From<&'a mut ByteSink> for Sink<'a> {
+    fn from(sink: &'a mut ByteSink) -> Self {
+        Sink::Bytes(sink)
+    }
+}
+
+/// Calls the same method of whichever sink it is.
+macro_rules! to_sink {
+    ($writer:ident.$method:ident($($argument:expr),*)) => {
+        match &mut $writer.sink {
+            Sink::Bytes(sink) => sink.$method($($argument),*),
+            Sink::Value(sink) => sink.$method($($argument),*),
+        }
+    };
 }
 
 /// Where parts write themselves.
 pub struct Writer<'a> {
-    sink: &'a mut dyn Sink,
+    sink: Sink<'a>,
     depth: usize,
 }
 
 impl<'a> Writer<'a> {
     /// A writer into `sink`.
-    pub fn new(sink: &'a mut dyn Sink) -> Writer<'a> {
-        Writer { sink, depth: 0 }
+    pub(crate) fn new(sink: impl Into<Sink<'a>>) -> Writer<'a> {
+        Writer::within(sink, 0)
     }
 
     /// A writer of what stands within `depth` lists and maps.
-    pub(crate) fn within(sink: &'a mut dyn Sink, depth: usize) -> Writer<'a> {
-        Writer { sink, depth }
+    pub(crate) fn within(sink: impl Into<Sink<'a>>, depth: usize) -> Writer<'a> {
+        Writer {
+            sink: sink.into(),
+            depth,
+        }
     }
 
     /// Nothing.
     pub fn null(&mut self) {
-        self.sink.null();
+        to_sink!(self.null());
     }
 
     /// Yes or no.
     pub fn bool(&mut self, v: bool) {
-        self.sink.bool(v);
+        to_sink!(self.bool(v));
     }
 
     /// A whole number.
     pub fn int(&mut self, v: impl Into<i128>) {
-        self.sink.int(v.into());
+        to_sink!(self.int(v.into()));
     }
 
     /// A floating-point number.
     pub fn float(&mut self, v: f64) {
-        self.sink.float(v);
+        to_sink!(self.float(v));
     }
 
     /// Text.
     pub fn text(&mut self, v: &str) {
-        self.sink.text(v);
+        to_sink!(self.text(v));
     }
 
     /// Raw bytes.
     pub fn bytes(&mut self, v: &[u8]) {
-        self.sink.bytes(v);
+        to_sink!(self.bytes(v));
     }
 
     fn deeper(&mut self) -> Result<(), BridgeError> {
@@ -98,7 +105,7 @@ impl<'a> Writer<'a> {
     /// When it nests too deeply.
     pub fn list(&mut self, len: usize) -> Result<(), BridgeError> {
         self.deeper()?;
-        self.sink.list(len);
+        to_sink!(self.list(len));
         Ok(())
     }
 
@@ -108,19 +115,28 @@ impl<'a> Writer<'a> {
     /// When it nests too deeply.
     pub fn map(&mut self, len: usize) -> Result<(), BridgeError> {
         self.deeper()?;
-        self.sink.map(len);
+        to_sink!(self.map(len));
         Ok(())
     }
 
     /// The next entry's name.
     pub fn key(&mut self, key: &str) {
-        self.sink.key(key);
+        to_sink!(self.key(key));
+    }
+
+    /// As [`key`](Self::key), from a caller that is sure of the order.
+    #[inline]
+    fn known_key(&mut self, key: &'static str) {
+        match &mut self.sink {
+            Sink::Bytes(sink) => sink.known_key(key),
+            Sink::Value(sink) => sink.key(key),
+        }
     }
 
     /// Closes the innermost list or map.
     pub fn end(&mut self) {
         self.depth = self.depth.saturating_sub(1);
-        self.sink.end();
+        to_sink!(self.end());
     }
 
     /// Begins a variant that carries one value, which follows; [`end`](Self::end) closes it.
@@ -217,8 +233,11 @@ impl<'w, 's, 'r> RecordWriter<'w, 's, 'r> {
 
     fn next(&mut self) -> &'static str {
         let name = self.names.next().copied().unwrap_or_default();
-        self.rest_before(Some(name));
-        self.out.key(name);
+        if self.rest.len() > 0 {
+            self.rest_before(Some(name));
+        }
+        // The derive has sorted the names, and what is unknown goes in between where it belongs.
+        self.out.known_key(name);
         name
     }
 
@@ -292,7 +311,7 @@ impl ValueSink {
     }
 }
 
-impl Sink for ValueSink {
+impl ValueSink {
     fn null(&mut self) {
         self.put(Value::Null);
     }
