@@ -1,7 +1,7 @@
 //! Processes: started by the launcher, ended, stopped, and their ends.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use calloop::generic::Generic;
@@ -326,22 +326,51 @@ impl Driver {
             }
             FromLauncher::Running { processes } => {
                 let running: BTreeSet<ProcessId> = processes.into_iter().collect();
-                let gone: Vec<ProcessId> = self
+                let unlisted: Vec<InstanceId> = self
                     .processes
                     .iter()
                     .filter(|(_, p)| p.launched && !running.contains(&p.process))
-                    .map(|(_, p)| p.process)
+                    .map(|(instance, _)| instance)
                     .collect();
-                for process in gone {
-                    self.process_ended(state, process);
+                for instance in unlisted {
+                    self.outlived_launcher(state, instance);
                 }
                 self.launcher.survivors = running;
             }
         }
     }
 
+    /// A launcher that was started anew does not know the former one's children. Those that live go on, and their ends are
+    /// seen here.
+    fn outlived_launcher(&mut self, state: &mut Overwinter, instance: InstanceId) {
+        let Some(known) = self.processes.get_mut(instance) else {
+            return;
+        };
+        let process = known.process;
+        known.launched = false;
+        let Ok(fd) = pidfd_of(process) else {
+            return self.process_ended(state, process);
+        };
+        let source = Generic::new(fd, Interest::READ, Mode::Level);
+        let watched = state
+            .handle
+            .insert_source(source, move |_, _, state: &mut Overwinter| {
+                if let Some(driver) = &mut state.driver {
+                    driver.inbox.push_back(Incoming::Ended(process));
+                }
+                Ok(PostAction::Remove)
+            });
+        if let Err(e) = watched {
+            tracing::error!(
+                "the end of process {} will not be seen: {}",
+                process.pid,
+                e.error
+            );
+        }
+    }
+
     /// A process has ended. What it said before may still be on its way over the bus, so a caller's end is told by the bus.
-    fn process_ended(&mut self, state: &mut Overwinter, process: ProcessId) {
+    pub(crate) fn process_ended(&mut self, state: &mut Overwinter, process: ProcessId) {
         let Some(instance) = self.processes.of_process(process) else {
             return;
         };
@@ -371,6 +400,11 @@ impl Driver {
 
 /// Signals a process that is not the launcher's, and surely no later one of the same number.
 fn signal_process(id: ProcessId, signal: rustix::process::Signal) -> std::io::Result<()> {
+    Ok(rustix::process::pidfd_send_signal(pidfd_of(id)?, signal)?)
+}
+
+/// This process, and surely no later one of the same number.
+fn pidfd_of(id: ProcessId) -> std::io::Result<OwnedFd> {
     let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
     let pid = i32::try_from(id.pid)
         .ok()
@@ -380,5 +414,5 @@ fn signal_process(id: ProcessId, signal: rustix::process::Signal) -> std::io::Re
     if start_time(id.pid) != Some(id.start) {
         return Err(gone());
     }
-    Ok(rustix::process::pidfd_send_signal(fd, signal)?)
+    Ok(fd)
 }
