@@ -17,7 +17,8 @@ use overwinter_bus::{
 };
 use overwinter_proto::{
     GroupId, Lease, OpId, Reason,
-    bus::{CONTROL_INTERFACE, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH},
+    bus::{BLOBS_INTERFACE, CONTROL_INTERFACE, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH},
+    parts::MAX_BLOB,
 };
 use rustix::fs::{MemfdFlags, SealFlags};
 use zbus::{
@@ -71,6 +72,9 @@ fn saved(payload: (Vec<u8>, Vec<WireFd>)) -> impl serde::Serialize + DynamicType
         "title",
         vec![9u8; 32],
         payload,
+        vec![(vec![8u8; 32], 5u64)],
+        NO_PAYLOAD,
+        (b"travels".to_vec(), Vec::<WireFd>::new()),
     )
 }
 
@@ -186,6 +190,112 @@ fn what_an_app_says_comes_in_order_and_its_end_comes_last() {
 }
 
 #[test]
+fn blobs_are_looked_at_and_passed_on_and_wait_apart_from_everything_else() {
+    let daemon = Daemon::start();
+    let (_bus, told) = session(&daemon);
+    let app = daemon.connect();
+    let all = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    let memfd = |size: u64, seals: SealFlags| {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = File::from(rustix::fs::memfd_create("blob", flags).unwrap());
+        file.set_len(size).unwrap();
+        rustix::fs::fcntl_add_seals(&file, seals).unwrap();
+        OwnedFd::from(file)
+    };
+    let put = |len: u64, file: OwnedFd| {
+        let body = (
+            GroupId(5).to_string(),
+            Lease::FIRST.0,
+            vec![8u8; 32],
+            len,
+            WireFd::from(file),
+        );
+        call(&app, BLOBS_INTERFACE, "PutBlob", &body)
+    };
+    let pipe = rustix::pipe::pipe().unwrap().0;
+    for (len, file, word) in [
+        (9, memfd(9, SealFlags::GROW), "seals"),
+        (9, memfd(9, SealFlags::empty()), "seals"),
+        (9, pipe, "not a memfd"),
+        (9, memfd(8, all), "8 bytes where 9"),
+        (9, memfd(10, all), "10 bytes where 9"),
+        (MAX_BLOB + 1, memfd(MAX_BLOB + 1, all), "the most"),
+    ] {
+        let (name, text) = error(put(len, file));
+        assert_eq!(name, "org.overwinter.Error.BadPayload");
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(
+        told.try_recv().is_err(),
+        "none of these reached the session"
+    );
+
+    let get = (GroupId(5).to_string(), 7u64, vec![8u8; 32]);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| put(9, memfd(9, all)));
+        let BusEvent::PutBlob {
+            lease, blob, reply, ..
+        } = next(&told)
+        else {
+            panic!("not PutBlob");
+        };
+        assert_eq!((lease, blob.hash.0, blob.len), (Lease::FIRST, [8; 32], 9));
+        // While it waits, others are answered.
+        let other = scope.spawn(|| app_call(&app, "Names", &(1u64, false)));
+        let BusEvent::Said { reply: said, .. } = next(&told) else {
+            panic!("not Names");
+        };
+        said.send(Ok(()));
+        other.join().unwrap().unwrap();
+        reply.send(Ok(()));
+        first.join().unwrap().unwrap();
+
+        let asked = scope.spawn(|| call(&app, BLOBS_INTERFACE, "GetBlob", &get));
+        let BusEvent::GetBlob {
+            copy, hash, reply, ..
+        } = next(&told)
+        else {
+            panic!("not GetBlob");
+        };
+        assert_eq!((copy.0, hash.0), (7, [8; 32]));
+        reply.send(Ok(memfd(9, all)));
+        let answer = asked.join().unwrap().unwrap();
+        answer.body().deserialize::<WireFd>().unwrap();
+    });
+}
+
+#[test]
+fn one_caller_cannot_fill_the_session_with_files() {
+    let daemon = Daemon::start();
+    let (_bus, told) = session(&daemon);
+    let app = daemon.connect();
+    let ask = || {
+        let message = Message::method_call(SESSION_PATH, "GetBlob")
+            .unwrap()
+            .destination(SESSION_NAME)
+            .unwrap()
+            .interface(BLOBS_INTERFACE)
+            .unwrap()
+            .build(&(GroupId(5).to_string(), 7u64, vec![8u8; 32]))
+            .unwrap();
+        app.send(&message).unwrap();
+    };
+    for _ in 0..16 {
+        ask();
+    }
+    let waiting: Vec<BusEvent> = (0..16).map(|_| next(&told)).collect();
+    let get = (GroupId(5).to_string(), 7u64, vec![8u8; 32]);
+    let (name, _) = error(call(&app, BLOBS_INTERFACE, "GetBlob", &get));
+    assert_eq!(name, "org.overwinter.Error.Busy");
+    drop(waiting);
+    ask();
+    assert!(
+        matches!(next(&told), BusEvent::GetBlob { .. }),
+        "there is room again"
+    );
+}
+
+#[test]
 fn payloads_arrive_whole_or_are_refused_by_name() {
     let daemon = Daemon::start();
     let (_bus, told) = session(&daemon);
@@ -207,7 +317,14 @@ fn payloads_arrive_whole_or_are_refused_by_name() {
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| app_call(&app, "Saved", &saved(payload)));
             let BusEvent::Said {
-                message: Said::Saved { state, digest, .. },
+                message:
+                    Said::Saved {
+                        state,
+                        digest,
+                        blobs,
+                        secrets,
+                        ..
+                    },
                 reply,
                 ..
             } = next(&told)
@@ -215,6 +332,8 @@ fn payloads_arrive_whole_or_are_refused_by_name() {
                 panic!("not Saved");
             };
             assert_eq!((state, digest), (expected, [9; 32]));
+            assert_eq!((blobs[0].hash.0, blobs[0].len), ([8; 32], 5));
+            assert!(secrets.staying.is_empty() && secrets.travelling == b"travels");
             reply.send(Ok(()));
             asked.join().unwrap().unwrap();
         });
@@ -233,9 +352,28 @@ fn payloads_arrive_whole_or_are_refused_by_name() {
         "t",
         vec![9u8; 31],
         NO_PAYLOAD,
+        Vec::<(Vec<u8>, u64)>::new(),
+        NO_PAYLOAD,
+        NO_PAYLOAD,
     );
     assert_eq!(
         error(app_call(&app, "Saved", &short_digest)).0,
+        "org.overwinter.Error.BadPayload"
+    );
+    let odd_blob = (
+        1u64,
+        GroupId(5).to_string(),
+        1u64,
+        3u64,
+        "t",
+        vec![9u8; 32],
+        NO_PAYLOAD,
+        vec![(vec![1u8; 5], 1u64)],
+        NO_PAYLOAD,
+        NO_PAYLOAD,
+    );
+    assert_eq!(
+        error(app_call(&app, "Saved", &odd_blob)).0,
         "org.overwinter.Error.BadPayload"
     );
     let no_id = ("not an id", 1u64);

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use common::{Daemon, session};
 use overwinter_bus::{BusCommand, ClientCall, GroupView};
 use overwinter_proto::{
-    CopyId, Generation, GroupId, Lease, LetGo, OpId, Reason, Revision,
+    CopyId, Generation, GroupId, Lease, LetGo, OpId, Reason, Revision, Secrets,
     bus::{
-        CLIENT_XML, CONTROL_XML, GROUP_XML, GROUPS_PATH, ROOT_PATH, SESSION_NAME, SESSION_PATH,
-        SESSION_XML,
+        BLOBS_XML, CLIENT_XML, CONTROL_XML, GROUP_XML, GROUPS_PATH, ROOT_PATH, SESSION_NAME,
+        SESSION_PATH, SESSION_XML,
     },
 };
 use zbus::message::Type;
@@ -77,6 +77,7 @@ fn the_live_objects_are_what_the_xml_says() {
     common_wait_for_object(&client, &path);
     for (path, xml) in [
         (SESSION_PATH, SESSION_XML),
+        (SESSION_PATH, BLOBS_XML),
         (SESSION_PATH, CONTROL_XML),
         (path.as_str(), GROUP_XML),
     ] {
@@ -136,6 +137,10 @@ fn calls_to_apps_have_the_types_that_the_xml_says() {
         revision,
         cookie: "c".into(),
         state: Arc::new(state),
+        secrets: Arc::new(Secrets {
+            staying: b"a".to_vec(),
+            travelling: Vec::new(),
+        }),
         deadline_ms,
     };
     let generation = Generation(9);
