@@ -19,8 +19,10 @@ use crate::value::{Map, Value};
 /// * `lens(2 => 3, …)`, one per version: [`rename("old", "new")`](crate::Lens::Rename), `add("field", default)`,
 ///   `remove("field", default)`, `hoist("sub", "field")`, `plunge("sub", "field")`, `wrap("field")`,
 ///   `unwrap("field")`, `convert("field", int => float)` (also `bool`, `text`),
-///   `map_enum("field", "old" => "new", …, else_up = "x", else_down = "y")`, `within("sub", …)`. Defaults are literals,
-///   `null`, `[…]` and `{ "key": value }`.
+///   `map_enum("field", "old" => "new", …, else_up = "x", else_down = "y")`, `split("whole", " " => "first", "last")`,
+///   `join("first", "last", " " => "whole")`, and lenses that reach inside: `within("sub", …)`, `each("list", …)`,
+///   `variant("field", "Variant", …)`. Defaults are literals, `null`, `[…]` and `{ "key": value }`. What no lens can say is
+///   said by code: `with = up, back = down`, two functions (see [`StepFn`](crate::StepFn)).
 /// * `sealed`: fields that this version does not know are not kept. Without it a field `rest: Rest` is required.
 ///
 /// On a field:
@@ -33,7 +35,31 @@ use crate::value::{Map, Value};
 /// * `local`: stays on this host (takes `default`, else the type's own).
 ///
 /// Fields are [`Part`](crate::Part)s: the standard library's types, and structs and enums with `#[derive(State)]` without
-/// `id` and `version`.
+/// `id` and `version`. Tests that hold the type to its promises are made by [`compatibility!`](crate::compatibility).
+///
+/// ```
+/// use overwinter::{Rest, State, Value, restore, save};
+///
+/// #[derive(State)]
+/// #[state(id = "org.example.Notes/document", version = 2)]
+/// #[state(lens(1 => 2, add("mode", "Plain"), each("folds", rename("uuid", "id"))))]
+/// struct Note {
+///     #[state(key = id)]
+///     folds: Vec<Fold>,
+///     mode: Mode,
+///     rest: Rest,
+/// }
+///
+/// #[derive(State)]
+/// struct Fold { id: u64, from: u32, to: u32, rest: Rest }
+///
+/// #[derive(State)]
+/// enum Mode { Plain, Code { language: String, rest: Rest }, #[state(other)] Other(Value) }
+///
+/// let note = Note { folds: vec![], mode: Mode::Plain, rest: Rest::default() };
+/// assert!(matches!(restore::<Note>(&save(&note)?)?.value.mode, Mode::Plain));
+/// # Ok::<(), overwinter::StateError>(())
+/// ```
 pub trait State: Sized {
     /// The type's name for ever.
     const TYPE_ID: &'static str;

@@ -239,9 +239,10 @@ fn expand_enum(input: &Input, of: &Enum) -> TokenStream {
     for variant in &of.variants {
         checked.extend(match &variant.data {
             VariantData::Unit => quote!(),
-            VariantData::Wrapper(ty) => {
-                check_types(&input.generics, [(variant.name.as_str(), ty)].into_iter())
-            }
+            VariantData::Wrapper(ty) => check_types(
+                &input.generics,
+                [(variant.name.as_str(), &**ty)].into_iter(),
+            ),
             VariantData::Tuple(types) => check_types(
                 &input.generics,
                 types.iter().map(|ty| (variant.name.as_str(), ty)),

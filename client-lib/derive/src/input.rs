@@ -17,10 +17,10 @@ pub struct Input {
 }
 
 pub enum Body {
-    Root(Root),
+    Root(Box<Root>),
     Record(Record),
     /// One unnamed field: kept as what it wraps.
-    Wrapper(Type),
+    Wrapper(Box<Type>),
     /// Several unnamed fields: a list of fixed length.
     Tuple(Vec<Type>),
     Enum(Enum),
@@ -65,7 +65,7 @@ pub struct Variant {
 
 pub enum VariantData {
     Unit,
-    Wrapper(Type),
+    Wrapper(Box<Type>),
     Tuple(Vec<Type>),
     Record(Record),
 }
@@ -95,7 +95,7 @@ pub fn read(input: DeriveInput) -> Result<Input> {
     }
     let is_root = on_type.id.is_some() || on_type.version.is_some() || !on_type.steps.is_empty();
     let body = if is_root {
-        Body::Root(read_root(&input, on_type)?)
+        Body::Root(Box::new(read_root(&input, on_type)?))
     } else {
         read_part(&input, on_type.sealed)?
     };
@@ -186,7 +186,7 @@ fn read_part(input: &DeriveInput, sealed: bool) -> Result<Body> {
             Fields::Unnamed(fields) => {
                 let types = read_unnamed(fields.unnamed.iter())?;
                 Ok(match <[Type; 1]>::try_from(types) {
-                    Ok([only]) => Body::Wrapper(only),
+                    Ok([only]) => Body::Wrapper(Box::new(only)),
                     Err(types) => Body::Tuple(types),
                 })
             }
@@ -280,7 +280,7 @@ fn read_variant(fields: &Fields, span: Span, sealed: bool) -> Result<VariantData
         Fields::Named(_) => VariantData::Record(read_part_record(span, fields, sealed)?),
         Fields::Unnamed(fields) => {
             match <[Type; 1]>::try_from(read_unnamed(fields.unnamed.iter())?) {
-                Ok([only]) => VariantData::Wrapper(only),
+                Ok([only]) => VariantData::Wrapper(Box::new(only)),
                 Err(types) => VariantData::Tuple(types),
             }
         }

@@ -276,7 +276,7 @@ fn own_step<T: State>(to: u32) -> Option<&'static Step> {
     T::chain().steps().iter().find(|step| step.to == to)
 }
 
-fn schema_of<'a, T: State>(lock: &'a Lock, version: u32) -> Option<&'a Schema> {
+fn schema_of<T: State>(lock: &Lock, version: u32) -> Option<&Schema> {
     match lock.get(T::TYPE_ID, version) {
         _ if version == T::VERSION => Some(T::schema()),
         Some(locked) => Some(&locked.schema),
