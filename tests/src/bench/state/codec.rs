@@ -4,14 +4,14 @@ use std::hint::black_box;
 
 use anyhow::{Result, ensure};
 
-use super::document::Document;
+use super::document::{Document, STEPS, TEXT};
 use super::turns::{Task, fastest};
 use crate::bench::{Findings, Row};
 
 const TURNS: usize = 25;
 
 pub fn take(findings: &mut Findings) -> Result<()> {
-    let document = Document::big();
+    let document = Document::of(TEXT, STEPS);
     let ours = overwinter::save(&document)?;
     let json = serde_json::to_vec(&document)?;
     let mut cbor = Vec::new();

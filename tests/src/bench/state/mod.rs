@@ -1,8 +1,11 @@
 //! What the state library costs beside serde_json, ciborium and postcard, on the same value in the same run.
 
 mod codec;
+mod compile;
 mod document;
 mod turns;
+mod versions;
+mod written;
 
 use anyhow::Result;
 
@@ -12,5 +15,8 @@ use super::Findings;
 pub fn run() -> Result<Findings> {
     let mut findings = Findings::default();
     findings.measure("encoding and decoding", codec::take);
+    findings.measure("thirty versions", versions::take);
+    findings.measure("bytes written", written::take);
+    findings.measure("compile time", compile::take);
     Ok(findings)
 }
