@@ -256,12 +256,15 @@ impl Map {
 
     /// Calls the entry `from` otherwise, in place, and returns what stood under `to` before. Does nothing where there is none.
     pub(crate) fn rename(&mut self, from: &str, to: &str) -> Option<Value> {
-        if from == to {
+        let (Ok(mut old), false) = (self.find(from), from == to) else {
             return None;
-        }
-        let before = self.contains_key(from).then(|| self.remove(to)).flatten();
-        let (Ok(old), Err(new)) = (self.find(from), self.find(to)) else {
-            return None;
+        };
+        let (new, before) = match self.find(to) {
+            Err(new) => (new, None),
+            Ok(taken) => {
+                old -= usize::from(taken < old);
+                (taken, Some(self.entries.remove(taken).1))
+            }
         };
         if let Some((key, _)) = self.entries.get_mut(old) {
             key.clear();
