@@ -15,6 +15,9 @@ const BYTES: (usize, usize) = (32, 16);
 /// Longest list that is shown whole.
 const ITEMS: (usize, usize) = (100, 20);
 
+/// What stands for a secret in a body is a map with this name. Its value is kept apart; whatever stands here is not shown.
+const SECRET: &str = "$secret";
+
 /// Writes values.
 pub struct Printer {
     /// Nothing is cut short.
@@ -125,7 +128,10 @@ impl Printer {
         let entries: Vec<_> = map.iter().collect();
         self.lines(("{", "}"), &entries, |p, (name, value)| {
             p.key(name);
-            p.value(value);
+            match *name {
+                SECRET => p.masked(),
+                _ => p.value(value),
+            }
         });
     }
 
@@ -181,12 +187,19 @@ impl Printer {
         for (n, (name, value)) in map.iter().enumerate() {
             self.comma(n);
             self.key(name);
-            if name.len() > LINE || !self.flat(value) {
+            if name == SECRET {
+                self.masked();
+            } else if name.len() > LINE || !self.flat(value) {
                 return false;
             }
         }
         self.text.push('}');
         true
+    }
+
+    fn masked(&mut self) {
+        self.text.push_str("...");
+        self.comment("a secret, kept apart");
     }
 
     fn comma(&mut self, n: usize) {
@@ -338,6 +351,21 @@ mod tests {
         let lines = shown(&points, false);
         assert_eq!(lines.lines().count(), 8);
         assert_eq!(lines.lines().nth(1), Some(r#"  {"x": 1.5, "y": []},"#));
+    }
+
+    #[test]
+    fn a_secret_is_masked_even_where_somebody_put_it_in_plain() {
+        let mut secret = Map::new();
+        secret.insert("$secret", "correct horse");
+        let mut wide = secret.clone();
+        wide.insert("text", "w".repeat(200));
+        for full in [false, true] {
+            assert_eq!(
+                shown(&Value::Map(secret.clone()), full),
+                r#"{"$secret": ... / a secret, kept apart /}"#
+            );
+            assert!(!shown(&Value::Map(wide.clone()), full).contains("horse"));
+        }
     }
 
     #[test]
