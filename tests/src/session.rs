@@ -385,11 +385,7 @@ impl Session {
     }
 
     fn start_shell(&mut self) -> Result<()> {
-        let launcher_socket = self
-            .runtime()
-            .join("overwinter-launcher.sock")
-            .display()
-            .to_string();
+        let launcher_socket = self.launcher_socket();
         let own = |name: &str| programs().join(name).display().to_string();
         let mut arguments: Vec<&str> = vec![
             "--backend",
@@ -400,12 +396,7 @@ impl Session {
             "3",
         ];
         if self.wish.keeps {
-            let (child, _) = self.start_part(
-                "launcher",
-                &own("overwinter-launcher"),
-                &["--socket", &launcher_socket, "--ready-fd", "3"],
-            )?;
-            self.launcher = Some(child);
+            self.start_launcher()?;
             arguments.extend(["--launcher", &launcher_socket]);
         } else {
             arguments.push("--no-session");
@@ -418,6 +409,32 @@ impl Session {
             .with_context(|| format!("the compositor says {line:?}\n{}", self.logs()))?
             .to_owned();
         Ok(())
+    }
+
+    fn launcher_socket(&self) -> String {
+        let socket = self.runtime().join("overwinter-launcher.sock");
+        socket.display().to_string()
+    }
+
+    fn start_launcher(&mut self) -> Result<()> {
+        let program = programs().join("overwinter-launcher").display().to_string();
+        let socket = self.launcher_socket();
+        let arguments = ["--socket", &socket, "--ready-fd", "3"];
+        let (child, _) = self.start_part("launcher", &program, &arguments)?;
+        self.launcher = Some(child);
+        Ok(())
+    }
+
+    /// Kills the launcher and starts another one in its place.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn restart_launcher(&mut self) -> Result<()> {
+        if let Some(mut launcher) = self.launcher.take() {
+            launcher.kill()?;
+            launcher.wait()?;
+        }
+        self.start_launcher()
     }
 
     /// Starts a part whose descriptor 3 is a pipe on which it writes one line when it is ready.
