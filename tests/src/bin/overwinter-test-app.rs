@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use overwinter_proto::bus::{
-    CLIENT_PATH, INLINE_MAX, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH,
+    BLOBS_INTERFACE, CLIENT_PATH, INLINE_MAX, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH,
 };
 use overwinter_tests::test_app::SOCKET;
-use overwinter_tests::test_app::words::{Answer, Asked, Do, FromApp, Payload};
+use overwinter_tests::test_app::words::{Answer, Asked, Beside, Do, FromApp, Payload};
 use overwinter_tests::wait;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use zbus::blocking::{Connection, connection};
@@ -88,10 +88,39 @@ fn obey(bus: &Connection, what: Do) -> Result<Answer> {
             digest,
             payload,
         } => {
-            let title = "what the test app holds";
-            let payload = make(payload)?;
-            let body = (op, group, lease, revision, title, digest, payload);
-            call(bus, "Saved", &body)
+            let beside = Beside::default();
+            save(bus, (op, &group, lease, revision), digest, payload, beside)?
+        }
+        Do::SavedWith {
+            op,
+            group,
+            lease,
+            revision,
+            digest,
+            payload,
+            beside,
+        } => save(bus, (op, &group, lease, revision), digest, payload, beside)?,
+        Do::PutBlob {
+            group,
+            lease,
+            hash,
+            len,
+            payload,
+        } => {
+            let file = match payload {
+                Payload::Honest(bytes) => zvariant::OwnedFd::from(memfd(&bytes, ALL)?),
+                other => make(other)?.1.pop().context("it has no file")?,
+            };
+            call_about_blobs(bus, "PutBlob", &(group, lease, hash, len, file))
+        }
+        Do::GetBlob { group, copy, hash } => {
+            return answer(
+                call_about_blobs(bus, "GetBlob", &(group, copy, hash)),
+                |m| {
+                    let file: zvariant::OwnedFd = m.body().deserialize()?;
+                    Ok(Answer::Blob(read((Vec::new(), vec![file]))))
+                },
+            );
         }
         Do::Restored {
             op,
@@ -122,17 +151,54 @@ fn obey(bus: &Connection, what: Do) -> Result<Answer> {
     answer(reply, |_| Ok(Answer::Taken))
 }
 
+/// Group, lease and revision after the operation that it answers.
+type What<'a> = (u64, &'a str, u64, u64);
+
+fn save(
+    bus: &Connection,
+    (op, group, lease, revision): What<'_>,
+    digest: Vec<u8>,
+    payload: Payload,
+    beside: Beside,
+) -> Result<zbus::Result<zbus::Message>> {
+    let title = "what the test app holds";
+    let body = (
+        op,
+        group,
+        lease,
+        revision,
+        title,
+        digest,
+        make(payload)?,
+        beside.blobs,
+        section(&beside.secrets)?,
+        section(&beside.travelling)?,
+    );
+    Ok(call(bus, "Saved", &body))
+}
+
+/// Secrets, as a memfd.
+fn section(bytes: &[u8]) -> Result<Wire> {
+    if bytes.is_empty() {
+        return Ok(Wire::default());
+    }
+    Ok((Vec::new(), vec![memfd(bytes, ALL)?.into()]))
+}
+
 fn call<B>(bus: &Connection, method: &str, body: &B) -> zbus::Result<zbus::Message>
 where
     B: serde::Serialize + DynamicType,
 {
-    bus.call_method(
-        Some(SESSION_NAME),
-        SESSION_PATH,
-        Some(SESSION_INTERFACE),
-        method,
-        body,
-    )
+    let (to, at) = (Some(SESSION_NAME), SESSION_PATH);
+    bus.call_method(to, at, Some(SESSION_INTERFACE), method, body)
+}
+
+fn call_about_blobs<B>(bus: &Connection, method: &str, body: &B) -> zbus::Result<zbus::Message>
+where
+    B: serde::Serialize + DynamicType,
+{
+    let (to, at) = (Some(SESSION_NAME), SESSION_PATH);
+    bus.call_method(to, at, Some(BLOBS_INTERFACE), method, body)
 }
 
 fn answer(
@@ -152,8 +218,13 @@ fn answer(
     }
 }
 
+/// What makes a memfd one that nobody can change any more.
+const ALL: SealFlags = SealFlags::SHRINK
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE);
+
 fn make(payload: Payload) -> Result<Wire> {
-    let all = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    let all = ALL;
     let files = |files: Vec<OwnedFd>| files.into_iter().map(Into::into).collect();
     Ok(match payload {
         Payload::Honest(bytes) if bytes.len() <= INLINE_MAX => (bytes, Vec::new()),
@@ -244,6 +315,8 @@ impl Client {
         revision: u64,
         _cookie: String,
         state: Wire,
+        secrets: Wire,
+        travelling: Wire,
         _deadline_ms: u32,
     ) {
         self.pass_on(Asked::Restore {
@@ -253,6 +326,8 @@ impl Client {
             reason,
             revision,
             state: read(state),
+            secrets: read(secrets),
+            travelling: read(travelling),
         });
     }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::APP;
-use super::words::{Answer, Asked, Do, FromApp, Payload};
+use super::words::{Answer, Asked, Beside, Do, FromApp, Payload};
 use crate::wait;
 
 /// A process that does what it is told. It ends when this is dropped.
@@ -64,6 +64,10 @@ pub struct Wish {
     pub revision: u64,
     /// What the session hands over.
     pub state: Vec<u8>,
+    /// Secrets that stayed on this host.
+    pub secrets: Vec<u8>,
+    /// Secrets that go along with a move.
+    pub travelling: Vec<u8>,
 }
 
 impl Puppet {
@@ -181,6 +185,34 @@ impl Puppet {
         self.stored(revision)
     }
 
+    /// Gives the session a blob, as it should be.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn put_blob(&mut self, held: &Held, content: &[u8]) -> Result<(Vec<u8>, u64)> {
+        let (hash, len) = (blake3::hash(content).as_bytes().to_vec(), content.len() as u64);
+        self.tell_well(&Do::PutBlob {
+            group: held.group.clone(),
+            lease: held.lease,
+            hash: hash.clone(),
+            len,
+            payload: Payload::Honest(content.to_vec()),
+        })?;
+        Ok((hash, len))
+    }
+
+    /// Reads a blob by means of a copy.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn get_blob(&mut self, group: &str, copy: u64, hash: &[u8]) -> Result<Vec<u8>> {
+        let (group, hash) = (group.to_owned(), hash.to_vec());
+        match self.tell(&Do::GetBlob { group, copy, hash })? {
+            Answer::Blob(content) => Ok(content),
+            other => bail!("GetBlob is answered by {other:?}"),
+        }
+    }
+
     /// Waits for the next call that `pick` takes; what came before stays for later.
     ///
     /// # Errors
@@ -260,6 +292,8 @@ impl Puppet {
                 reason,
                 revision,
                 state,
+                secrets,
+                travelling,
             } => Some(Wish {
                 op,
                 group,
@@ -267,6 +301,8 @@ impl Puppet {
                 reason,
                 revision,
                 state,
+                secrets,
+                travelling,
             }),
             _ => None,
         })
@@ -410,6 +446,19 @@ pub fn saved(order: &Order, revision: u64, payload: Payload) -> Do {
         revision,
         digest: digest.as_bytes().to_vec(),
         payload,
+    }
+}
+
+/// Saved with what hangs on the state, as an answer to an order.
+pub fn saved_with(order: &Order, revision: u64, state: &[u8], beside: Beside) -> Do {
+    Do::SavedWith {
+        op: order.op,
+        group: order.group.clone(),
+        lease: order.lease,
+        revision,
+        digest: blake3::hash(state).as_bytes().to_vec(),
+        payload: Payload::Honest(state.to_vec()),
+        beside,
     }
 }
 

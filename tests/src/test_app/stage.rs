@@ -24,7 +24,7 @@ pub struct Stage {
     pub session: Session,
     compositor: u32,
     callers: UnixListener,
-    _base: tempfile::TempDir,
+    _base: Option<tempfile::TempDir>,
 }
 
 impl Stage {
@@ -42,18 +42,29 @@ impl Stage {
     /// See [`Session::start`].
     pub fn prepared(prepare: impl FnOnce(&Session) -> Result<()>) -> Result<Stage> {
         let base = tempfile::Builder::new().prefix("ow-").tempdir()?;
-        let mut session = Session::prepare(Wish::headless(base.path().join("s")))?;
+        let session = Session::prepare(Wish::headless(base.path().join("s")))?;
         prepare(&session)?;
+        let mut stage = Stage::of(session)?;
+        stage._base = Some(base);
+        Ok(stage)
+    }
+
+    /// In a session that was prepared, and where it is (on another host, too).
+    ///
+    /// # Errors
+    /// See [`Session::start`].
+    pub fn of(mut session: Session) -> Result<Stage> {
         let program = programs().join(PROGRAM);
         install::app(&session, APP, "Test App", "1.0", &program, PROGRAM, "")?;
-        let callers = UnixListener::bind(session.runtime().join(SOCKET))?;
+        let socket = session.place().path(&session.runtime().join(SOCKET));
+        let callers = UnixListener::bind(socket)?;
         session.restart(std::collections::BTreeMap::new())?;
         let compositor = session.compositor_pid().context("no compositor")?;
         Ok(Stage {
             session,
             compositor,
             callers,
-            _base: base,
+            _base: None,
         })
     }
 

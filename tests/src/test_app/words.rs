@@ -40,6 +40,8 @@ pub enum Asked {
         reason: String,
         revision: u64,
         state: Vec<u8>,
+        secrets: Vec<u8>,
+        travelling: Vec<u8>,
     },
     Adopt {
         op: u64,
@@ -85,6 +87,30 @@ pub enum Do {
         digest: Vec<u8>,
         payload: Payload,
     },
+    /// Saved, with what hangs on the state.
+    SavedWith {
+        op: u64,
+        group: String,
+        lease: u64,
+        revision: u64,
+        digest: Vec<u8>,
+        payload: Payload,
+        beside: Beside,
+    },
+    /// The call of Blobs1; the payload is always sent as a file.
+    PutBlob {
+        group: String,
+        lease: u64,
+        hash: Vec<u8>,
+        len: u64,
+        payload: Payload,
+    },
+    /// The call of Blobs1; answered by `Blob`.
+    GetBlob {
+        group: String,
+        copy: u64,
+        hash: Vec<u8>,
+    },
     Restored {
         op: u64,
         group: String,
@@ -123,6 +149,17 @@ pub enum Do {
     Abort,
 }
 
+/// What hangs on a state.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
+pub struct Beside {
+    /// Hash and length of each blob.
+    pub blobs: Vec<(Vec<u8>, u64)>,
+    /// That stay on this host.
+    pub secrets: Vec<u8>,
+    /// That go along with a move.
+    pub travelling: Vec<u8>,
+}
+
 /// A payload, honest or not.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 pub enum Payload {
@@ -156,6 +193,8 @@ pub enum Answer {
         lease: u64,
         copy: u64,
     },
+    /// The content of a blob.
+    Blob(Vec<u8>),
     /// It was taken.
     Taken,
     /// A D-Bus error of this name with this text.
