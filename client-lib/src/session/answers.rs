@@ -163,7 +163,7 @@ impl Thread {
             Some(bytes) => {
                 let (inline, files) = payload::give(bytes).map_err(|e| words(e.to_string()))?;
                 let files = files.into_iter().map(Into::into).collect();
-                let along = self.hand_over(&sent.group, sent.lease, &sent.parts);
+                let along = self.hand_over((sent.op, &sent.group, sent.lease), &sent.parts);
                 ((inline, files), along.map_err(words)?)
             }
             None => ((Vec::new(), Vec::new()), Along::nothing()),

@@ -120,14 +120,14 @@ impl Thread {
     /// What could not be handed over, for people.
     pub(super) fn hand_over(
         &mut self,
-        group: &str,
-        lease: u64,
+        (op, group, lease): (u64, &str, u64),
         parts: &Parts,
     ) -> Result<Along, String> {
         for blob in parts.blobs() {
             // What is not here is with the session; if it is not, that is told in answer to Saved.
-            if blob.is_here() {
-                self.give(group, lease, blob)?;
+            if blob.is_here() && self.give(group, lease, blob)? && op != 0 {
+                // The disk is at work, which the deadline of a save does not know.
+                self.inform("ExtendDeadline", &(op, group, 5000_u32));
             }
         }
         let secrets: Secrets = parts.secrets().map_err(|e| e.to_string())?;
@@ -146,14 +146,15 @@ impl Thread {
         })
     }
 
-    fn give(&mut self, group: &str, lease: u64, blob: &Blob) -> Result<(), String> {
+    /// Whether it was new to the session.
+    fn give(&mut self, group: &str, lease: u64, blob: &Blob) -> Result<bool, String> {
         let name = blob.name();
         let known = self.parts.entry(group.to_owned()).or_default();
         if known.given.contains(&name) {
-            return Ok(());
+            return Ok(false);
         }
         let Some(way) = self.way() else {
-            return Ok(());
+            return Ok(false);
         };
         let file = blob.memfd().map_err(|e| e.to_string())?;
         let body = (
@@ -170,9 +171,9 @@ impl Thread {
                     .or_default()
                     .given
                     .insert(name);
-                Ok(())
+                Ok(true)
             }
-            Err(CallError::NoSession) => Ok(()),
+            Err(CallError::NoSession) => Ok(false),
             Err(e) => Err(format!("blob {} cannot be handed over: {e}", name.hash)),
         }
     }
