@@ -20,8 +20,8 @@ pub fn decode(data: &[u8]) {
     assert_eq!(again, data, "{value:?}");
 }
 
-/// A chain and a state from a stranger: down by steps that travel, up by steps of the program's own, with and without an
-/// origin. Whatever comes down and goes up unchanged is as it was.
+/// A chain and states from a stranger: down by steps that travel, up by steps of the program's own, with and without an
+/// origin. The laws of lenses hold for chains that fit their schemas, which these seldom do; `lens/tests.rs` holds them to it.
 pub fn lenses(data: &[u8]) {
     let mut data = Unstructured::new(data);
     let Ok((steps, body, edited)) = chains::steps_and_bodies(&mut data) else {
@@ -38,29 +38,27 @@ pub fn lenses(data: &[u8]) {
         ..Record::default()
     };
 
-    // A version that has every step reads its own state as it wrote it.
-    let Ok(saved) = save_record(&new, record(body.clone()), None) else {
-        return;
-    };
-    let same = restore_record(&new, &saved.bytes).expect("its own state");
-    assert_eq!(same.value.body, body);
-
-    // Without anything newer to merge into.
-    if let Ok(saved) = save_record(&old, record(edited.clone()), None) {
-        let _ = restore_record(&new, &saved.bytes);
+    // Up, without anything newer to merge into; and what came of it is read by its own version as it was written.
+    if let Ok(saved) = save_record(&old, record(edited.clone()), None)
+        && let Ok(up) = restore_record(&new, &saved.bytes)
+        && let Ok(saved) = save_record(&new, up.value.clone(), None)
+    {
+        let same = restore_record(&new, &saved.bytes).expect("its own state");
+        assert_eq!(same.value.body, up.value.body);
     }
 
+    // Down by the steps that travel, and up again over the origin, untouched and edited.
+    let Ok(saved) = save_record(&new, record(body), None) else {
+        return;
+    };
     let Ok(down) = restore_record(&old, &saved.bytes) else {
         return;
     };
     let origin = down.origin;
-    if let Ok(untouched) = save_record(&old, down.value, origin.as_ref())
-        && let Ok(up) = restore_record(&new, &untouched.bytes)
-    {
-        assert_eq!(up.value.body, body, "down and up again over its origin");
-    }
-    if let Ok(touched) = save_record(&old, record(edited), origin.as_ref()) {
-        let _ = restore_record(&new, &touched.bytes);
+    for body in [down.value.body, edited] {
+        if let Ok(saved) = save_record(&old, record(body), origin.as_ref()) {
+            let _ = restore_record(&new, &saved.bytes);
+        }
     }
 }
 
