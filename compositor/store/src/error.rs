@@ -200,6 +200,11 @@ pub enum StoreError {
         /// What does not fit.
         why: String,
     },
+    /// A file outside the store could not be used.
+    #[error(
+        "could not {0} the file: {1}; the store is as it was before. Look at the file's disk, then try again"
+    )]
+    File(&'static str, #[source] io::Error),
     /// The system gave no random numbers.
     #[error("the system gave no random numbers ({0}); nothing was written")]
     Random(String),

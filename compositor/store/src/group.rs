@@ -99,6 +99,10 @@ impl Info {
 }
 
 /// What a journal record holds on disk.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on its way into or out of a journal"
+)]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Body {

@@ -1,5 +1,8 @@
 //! Overwinter's snapshot store.
 //!
+//! How it is proved: `tests/power.rs` (a simulated disk; `OVERWINTER_TEST_SEEDS=1000000` for a long run, `OVERWINTER_TEST_SEED=n`
+//! to play one again), `tests/kill.rs` (`OVERWINTER_TEST_LONG=1` for a thousand rounds), `tests/damage.rs`, `tests/reader.rs`.
+//!
 //! What it promises:
 //!
 //! 1. A generation that [`Store::put`] has answered reads back bit for bit, or the reader is told that it is damaged and
@@ -20,7 +23,9 @@ mod chunk;
 mod collect;
 mod compact;
 mod disk;
+mod doctor;
 mod error;
+mod export;
 mod frame;
 mod group;
 mod hints;
@@ -38,6 +43,7 @@ pub mod vfs;
 
 pub use chunk::MAX_SEALED;
 pub use collect::{Collected, Progress, Usage};
+pub use doctor::{Finding, Health};
 pub use error::{Result, StoreError};
 pub use moves::closure;
 pub use open::FORMAT;

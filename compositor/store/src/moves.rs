@@ -62,7 +62,11 @@ fn seal_head(keys: &GroupKeys, group: GroupId, info: &Info) -> Vec<u8> {
     .concat()
 }
 
-fn open_head(keys: &GroupKeys, group: GroupId, sealed: &[u8]) -> std::result::Result<Info, String> {
+pub(crate) fn open_head(
+    keys: &GroupKeys,
+    group: GroupId,
+    sealed: &[u8],
+) -> std::result::Result<Info, String> {
     let (nonce, body) = sealed
         .split_at_checked(NONCE)
         .ok_or("its head is too short")?;

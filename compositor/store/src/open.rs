@@ -268,21 +268,26 @@ fn prepare(disk: &mut Disk, created: bool, given: &[Unlock]) -> Result<(Master, 
             });
         }
     };
+    Ok((master, key_warning(disk)?))
+}
+
+/// What there is to say about how the master key is kept; empty when nothing.
+pub(crate) fn key_warning(disk: &Disk) -> Result<String> {
     if !slots::filled(disk)?.contains(&SlotKind::KeyFile) {
-        return Ok((master, String::new()));
+        return Ok(String::new());
     }
+    let path = disk.path("master");
     let exposed = disk
         .vfs
         .is_exposed(&path)
         .map_err(|e| disk.fail("look at", &path, 0, e))?;
-    let warning = match exposed {
+    Ok(match exposed {
         true => format!(
             "{KEY_WARNING}. Others may read it now: chmod 600 {}",
             path.display()
         ),
         false => KEY_WARNING.to_owned(),
-    };
-    Ok((master, warning))
+    })
 }
 
 /// The index on disk, a new one when it is of no use, one in memory when not even that can be made.
@@ -319,7 +324,7 @@ fn open_index(program: Option<PathBuf>, dir: &Path) -> (Box<dyn Index>, Option<S
     }
 }
 
-fn strangers(disk: &Disk) -> Result<Vec<String>> {
+pub(crate) fn strangers(disk: &Disk) -> Result<Vec<String>> {
     let entries = disk
         .vfs
         .list(&disk.dir)

@@ -150,7 +150,7 @@ impl Store {
         }
         let mut swept = Swept::default();
         for (id, len) in loose {
-            self.to_trash(group, id, len)?;
+            self.throw_out(group, id, len)?;
             swept.chunks += 1;
             swept.bytes += len;
         }

@@ -96,7 +96,7 @@ pub(crate) enum Empty {
 
 impl Store {
     /// Moves a chunk that nothing needs to the trash. The index has forgotten it before.
-    pub(crate) fn to_trash(&mut self, group: GroupId, id: ChunkId, len: u64) -> Result<()> {
+    pub(crate) fn throw_out(&mut self, group: GroupId, id: ChunkId, len: u64) -> Result<()> {
         let item = (self.disk.vfs.now(), group, id);
         self.disk
             .rename(&self.disk.chunk(group, id), &path(&self.disk, item))?;
