@@ -5,7 +5,7 @@ use std::hint::black_box;
 use anyhow::{Result, ensure};
 
 use super::document::{Document, STEPS, TEXT};
-use super::turns::{Task, fastest};
+use super::turns::{fastest, used};
 use crate::bench::{Findings, Row};
 
 const TURNS: usize = 25;
@@ -21,18 +21,14 @@ pub fn take(findings: &mut Findings) -> Result<()> {
     let [o, c, j, p] = fastest(
         TURNS,
         [
-            &mut || Ok(drop(black_box(overwinter::save(black_box(&document))?))) as Task,
+            &mut || used(overwinter::save(black_box(&document))),
             &mut || {
                 let mut out = Vec::new();
                 ciborium::into_writer(black_box(&document), &mut out)?;
-                Ok(drop(black_box(out)))
+                used(anyhow::Ok(out))
             },
-            &mut || Ok(drop(black_box(serde_json::to_vec(black_box(&document))?))),
-            &mut || {
-                Ok(drop(black_box(postcard::to_allocvec(black_box(
-                    &document,
-                ))?)))
-            },
+            &mut || used(serde_json::to_vec(black_box(&document))),
+            &mut || used(postcard::to_allocvec(black_box(&document))),
         ],
     )?;
     findings.row(Row::beside(
@@ -50,26 +46,14 @@ pub fn take(findings: &mut Findings) -> Result<()> {
     let [o, c, j, p] = fastest(
         TURNS,
         [
+            &mut || used(overwinter::restore::<Document>(black_box(&ours))),
             &mut || {
-                Ok(drop(black_box(overwinter::restore::<Document>(
-                    black_box(&ours),
-                )?))) as Task
+                used(ciborium::from_reader::<Document, _>(black_box(
+                    cbor.as_slice(),
+                )))
             },
-            &mut || {
-                Ok(drop(black_box(ciborium::from_reader::<Document, _>(
-                    black_box(cbor.as_slice()),
-                )?)))
-            },
-            &mut || {
-                Ok(drop(black_box(serde_json::from_slice::<Document>(
-                    black_box(&json),
-                )?)))
-            },
-            &mut || {
-                Ok(drop(black_box(postcard::from_bytes::<Document>(
-                    black_box(&postcard),
-                )?)))
-            },
+            &mut || used(serde_json::from_slice::<Document>(black_box(&json))),
+            &mut || used(postcard::from_bytes::<Document>(black_box(&postcard))),
         ],
     )?;
     findings.row(Row::beside(

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use anyhow::{Result, ensure};
 
 use super::document::{Document, STEPS, TEXT};
-use super::turns::{Task, fastest};
+use super::turns::{fastest, used};
 use crate::bench::{Findings, Row};
 
 const TURNS: usize = 25;
@@ -30,16 +30,8 @@ pub fn take(findings: &mut Findings) -> Result<()> {
         let [through, plain] = fastest(
             turns,
             [
-                &mut || {
-                    Ok(drop(black_box(overwinter::restore::<Document>(
-                        black_box(&oldest),
-                    )?))) as Task
-                },
-                &mut || {
-                    Ok(drop(black_box(overwinter::restore::<Document>(
-                        black_box(&newest),
-                    )?)))
-                },
+                &mut || used(overwinter::restore::<Document>(black_box(&oldest))),
+                &mut || used(overwinter::restore::<Document>(black_box(&newest))),
             ],
         )?;
         findings.row(Row::beside(
