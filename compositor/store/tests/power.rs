@@ -165,14 +165,18 @@ fn run(fs: &FaultFs, store: &mut Option<Store>, oracle: &mut Oracle, step: &Step
 
 /// Runs the script until it fails. Returns what was acknowledged, and the step that was not.
 fn play(fs: &FaultFs) -> (Oracle, Option<Step>) {
+    play_steps(fs, &script())
+}
+
+fn play_steps(fs: &FaultFs, steps: &[Step]) -> (Oracle, Option<Step>) {
     let mut oracle = Oracle::default();
     let Ok((store, _)) = fs.store() else {
         return (oracle, Some(Step::Reopen));
     };
     let mut store = Some(store);
-    for step in script() {
-        if run(fs, &mut store, &mut oracle, &step).is_err() {
-            return (oracle, Some(step));
+    for step in steps {
+        if run(fs, &mut store, &mut oracle, step).is_err() {
+            return (oracle, Some(step.clone()));
         }
     }
     (oracle, None)
@@ -383,6 +387,12 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
 fn fails_and_goes_on(fault: Fault) {
     for at in 0..=count() {
         let fs = FaultFs::default();
+        fail_and_go_on(&fs, &script(), at, fault, Unsynced::Lost);
+    }
+}
+
+fn fail_and_go_on(fs: &FaultFs, steps: &[Step], at: u64, fault: Fault, unsynced: Unsynced) {
+    {
         fs.fail_at(at, fault);
         let mut oracle = Oracle::default();
         let mut store = match fs.store() {
@@ -392,12 +402,12 @@ fn fails_and_goes_on(fault: Fault) {
                 Some(fs.store().unwrap().0)
             }
         };
-        for step in script() {
+        for step in steps {
             let context = format!(
                 "{fault:?} at operation {at}, in {step:?}, after\n{}",
                 fs.tail()
             );
-            match run(&fs, &mut store, &mut oracle, &step) {
+            match run(fs, &mut store, &mut oracle, step) {
                 Ok(()) => {}
                 Err(e) => {
                     assert!(fault != Fault::Full || e.is_full(), "{context}: {e}");
@@ -406,20 +416,20 @@ fn fails_and_goes_on(fault: Fault) {
                         .filter(|_| !matches!(e, StoreError::Unknown { .. }))
                     {
                         // In this very process, with the fault still there: all that was acknowledged can be read.
-                        check_open(open, &oracle, &step, &context);
+                        check_open(open, &oracle, step, &context);
                     }
                     fs.heal();
-                    run(&fs, &mut store, &mut oracle, &step)
+                    run(fs, &mut store, &mut oracle, step)
                         .unwrap_or_else(|e| panic!("{context}: again: {e}"));
                 }
             }
         }
         drop(store);
         check(
-            &fs.after_power_cut(Unsynced::Lost),
+            &fs.after_power_cut(unsynced),
             &oracle,
             None,
-            &format!("{fault:?} at operation {at}"),
+            &format!("{fault:?} at operation {at}, in {steps:?}"),
         );
     }
 }
@@ -474,5 +484,117 @@ fn these_tests_notice_a_disk_that_lies_about_any_sync() {
             checked.is_err(),
             "a disk that lies about {part} was not noticed"
         );
+    }
+}
+
+/// Some steps, drawn at random: saves of all sizes, records, retentions, a forgetting, and the store opened anew.
+fn random_script(random: &mut Random) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut revisions = BTreeMap::from([(G1, 0), (G2, 0)]);
+    let mut forgotten = false;
+    // What is edited again and again shares chunks with what was there before.
+    let mut document = random.bytes(70_000);
+    for _ in 0..4 + random.below(16) {
+        let group = if forgotten || random.below(3) > 0 {
+            G1
+        } else {
+            G2
+        };
+        let revision = revisions.entry(group).or_default();
+        let step = match random.below(12) {
+            0 => Step::Reopen,
+            1 | 2 if *revision > 0 => Step::Retain(group),
+            3 if *revision > 0 => {
+                let proven = Generation(1 + random.below(*revision as usize) as u64);
+                // Only one that is still there can be proven: it is the newest after every retention.
+                match steps
+                    .iter()
+                    .any(|s| matches!(s, Step::Retain(g) if *g == group))
+                {
+                    true => Step::Record(group, JournalRecord::Slept(proven)),
+                    false => Step::Record(group, JournalRecord::Proven(proven)),
+                }
+            }
+            4 if *revision > 0 => Step::Record(group, JournalRecord::Reprieved),
+            5 if group == G2 && *revision > 0 => {
+                forgotten = true;
+                Step::Forget(G2)
+            }
+            n => {
+                *revision += 1;
+                let state = if n > 9 {
+                    let at = random.below(document.len() - 100);
+                    document[at..at + 100].fill(*revision as u8);
+                    document.clone()
+                } else {
+                    let len = random.below(3_000);
+                    random.bytes(len)
+                };
+                Step::Put(group, snapshot("a", *revision, state))
+            }
+        };
+        steps.push(step);
+    }
+    steps
+}
+
+/// A run that anyone can repeat: `OVERWINTER_TEST_SEED=n` plays one, `OVERWINTER_TEST_SEEDS=n` so many.
+fn play_seed(seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let steps = random_script(&mut random);
+    let dry = FaultFs::seeded(seed);
+    let (oracle, failed) = play_steps(&dry, &steps);
+    assert!(failed.is_none(), "seed {seed}: {failed:?}");
+    let at = random.next() % dry.ops();
+    let unsynced = match random.below(4) {
+        0 => Unsynced::Lost,
+        1 => Unsynced::Kept,
+        _ => Unsynced::Mixed(random.next()),
+    };
+    let fs = FaultFs::seeded(seed);
+    match random.below(6) {
+        0 => check(
+            &dry.after_power_cut(unsynced),
+            &oracle,
+            None,
+            &format!("seed {seed}"),
+        ),
+        1 => fail_and_go_on(&fs, &steps, at, Fault::Full, unsynced),
+        2 => fail_and_go_on(
+            &fs,
+            &steps,
+            at,
+            Fault::Once(std::io::ErrorKind::Other),
+            unsynced,
+        ),
+        _ => {
+            fs.fail_at(at, Fault::PowerCut);
+            let (oracle, unanswered) = play_steps(&fs, &steps);
+            let context = format!(
+                "seed {seed}, power cut at operation {at}, unsynced {unsynced:?}, in {unanswered:?}, after\n{}",
+                fs.tail()
+            );
+            check(
+                &fs.after_power_cut(unsynced),
+                &oracle,
+                unanswered.as_ref(),
+                &context,
+            );
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_seeds_lose_nothing_acknowledged() {
+    let number = |name| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    if let Some(seed) = number("OVERWINTER_TEST_SEED") {
+        return play_seed(seed);
+    }
+    for seed in 0..number("OVERWINTER_TEST_SEEDS").unwrap_or(10_000) {
+        let played = std::panic::catch_unwind(|| play_seed(seed));
+        if let Err(panic) = played {
+            eprintln!("again with OVERWINTER_TEST_SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
     }
 }
