@@ -19,7 +19,7 @@ use overwinter_proto::{
 };
 use overwinter_session::event::GroupHistory;
 use overwinter_session::ids::{PeerId, StoreId};
-use overwinter_session::{StoreReply, StoreRequest};
+use overwinter_session::{Aside, StoreReply, StoreRequest};
 use overwinter_store::{Parts, Pictures, Store, StoreError, closure};
 
 pub use fault::Fault;
@@ -161,17 +161,17 @@ pub enum Answer {
     },
 }
 
-/// Everything the journals say, for the heart's recovery; and the groups that cannot be read, which are left alone.
+/// Everything the journals say, for the heart's recovery; and the groups that cannot be read, which are set aside.
 ///
 /// # Errors
 /// When the store's folder cannot be read at all.
-pub fn histories(store: &mut Store) -> Result<(Vec<GroupHistory>, Unreadable), StoreError> {
+pub fn histories(store: &mut Store) -> Result<(Vec<GroupHistory>, Vec<Aside>), StoreError> {
     let (mut all, mut unreadable) = (Vec::new(), Vec::new());
     for group in store.groups()? {
         let entries = match store.journal(group) {
             Ok(entries) => entries,
             Err(e) => {
-                unreadable.push((group, e));
+                unreadable.push(aside(group, &e));
                 continue;
             }
         };
@@ -191,8 +191,21 @@ pub fn histories(store: &mut Store) -> Result<(Vec<GroupHistory>, Unreadable), S
     Ok((all, unreadable))
 }
 
-/// Groups whose journal cannot be read, and why.
-pub type Unreadable = Vec<(GroupId, StoreError)>;
+/// A group whose journal cannot be read.
+fn aside(group: GroupId, error: &StoreError) -> Aside {
+    let (title, generation) = match error {
+        StoreError::Damaged {
+            title, last_good, ..
+        } => (title.clone().unwrap_or_default(), *last_good),
+        _ => (String::new(), None),
+    };
+    Aside {
+        group,
+        title,
+        generation,
+        why: format!("{error}. It rests until then; start the session again when that is done."),
+    }
+}
 
 /// Starts the worker. `answer` is called on its thread. It ends when every sender of jobs is gone.
 ///

@@ -158,7 +158,9 @@ impl Worker {
     pub(super) fn admit(&mut self, group: GroupId, tx: TxId) -> StoreReply {
         self.arrived.remove(&tx);
         let blobs = self.store.blobs(group).unwrap_or_default();
-        (self.answer)(super::Answer::Blobs { group, blobs });
+        if !blobs.is_empty() {
+            (self.answer)(super::Answer::Blobs { group, blobs });
+        }
         match self.store.generations(group).map(|mut g| g.pop()) {
             Ok(Some(newest)) => StoreReply::Written(newest.generation),
             Ok(None) => refused("nothing of this group is stored here"),

@@ -331,6 +331,7 @@ fn what_cannot_be_done_says_why() {
         revision: Revision(1),
         title: String::new(),
         payload: PayloadId(1),
+        asked: true,
     };
     is_refused(host.ask(request), "not there any more");
     host.jobs
