@@ -2,7 +2,7 @@
  *
  *     cc -DNOTES_VERSION=2 notes.c -o notes $(pkg-config --cflags --libs gtk4 overwinter)
  *
- * Version 1 calls its text `text`; version 2 calls it `body` and counts how often the note was opened.
+ * Version 1 calls its text `text`; version 2 calls it `body` and can wrap its lines.
  */
 #include <gtk/gtk.h>
 #include <overwinter.h>
@@ -12,6 +12,7 @@
 #define NOTES_VERSION 2
 #endif
 #define ID "org.example.CNotes"
+#define VERSION G_STRINGIFY(NOTES_VERSION) ".0"
 
 /* * What is kept of a note, and how it got its present shape. */
 #if NOTES_VERSION == 1
@@ -22,18 +23,18 @@ static const char *const FORM =
 #define TEXT "body"
 static const char *const FORM =
     "{ \"type\": \"" ID "/note\", \"version\": 2,"
-    "  \"schema\": \"{ body: text, caret: i64, opened: i64, .. }\","
+    "  \"schema\": \"{ body: text, caret: i64, wrap: bool, .. }\","
     "  \"steps\": [ { \"from\": 1, \"schema\": \"{ caret: i64, text: text, .. }\","
     "    \"lenses\": [ { \"rename\": { \"from\": \"text\", \"to\": \"body\" } },"
-    "                  { \"add\": { \"field\": \"opened\", \"kind\": \"int\", \"default\": 1 } } ] } ] }";
+    "                  { \"add\": { \"field\": \"wrap\", \"kind\": \"bool\", \"default\": true } } ] } ] }";
 #endif
 
 typedef struct {
     GtkWindow *window;
+    GtkTextView *view;
     GtkTextBuffer *buffer;
     OwGroup *group;
     OwWindow *tie;
-    gint64 opened;
 } Note;
 
 static GtkApplication *application;
@@ -55,20 +56,20 @@ static gboolean on_close(GtkWindow *window, gpointer note)
     return FALSE;
 }
 
-static Note *note_new(const char *text, gint64 caret, gint64 opened)
+static Note *note_new(const char *text, int64_t caret, bool wrap)
 {
     Note *note = g_new0(Note, 1);
-    note->opened = opened;
     note->window = GTK_WINDOW(g_object_ref(gtk_application_window_new(application)));
-    GtkWidget *view = gtk_text_view_new();
-    note->buffer = gtk_text_view_get_buffer(GTK_TEXT_VIEW(view));
+    note->view = g_object_ref(GTK_TEXT_VIEW(gtk_text_view_new()));
+    note->buffer = gtk_text_view_get_buffer(note->view);
     GtkTextIter at;
     gtk_text_buffer_set_text(note->buffer, text, -1);
     gtk_text_buffer_get_iter_at_offset(note->buffer, &at, (int)caret);
     gtk_text_buffer_place_cursor(note->buffer, &at);
-    gtk_window_set_title(note->window, "A note");
+    gtk_text_view_set_wrap_mode(note->view, wrap ? GTK_WRAP_WORD : GTK_WRAP_NONE);
+    gtk_window_set_title(note->window, "A note in " VERSION);
     gtk_window_set_default_size(note->window, 480, 320);
-    gtk_window_set_child(note->window, view);
+    gtk_window_set_child(note->window, GTK_WIDGET(note->view));
     return note;
 }
 
@@ -96,7 +97,7 @@ static OwValue *note_capture(void *data)
     ow_map_set(state, TEXT, ow_text(text));
     ow_map_set(state, "caret", ow_int(gtk_text_iter_get_offset(&caret)));
 #if NOTES_VERSION > 1
-    ow_map_set(state, "opened", ow_int(note->opened));
+    ow_map_set(state, "wrap", ow_bool(gtk_text_view_get_wrap_mode(note->view) != GTK_WRAP_NONE));
 #endif
     g_free(text);
     return state;
@@ -122,6 +123,7 @@ static void note_free(void *data)
     Note *note = data;
     g_signal_handlers_disconnect_by_data(note->buffer, note);
     g_signal_handlers_disconnect_by_data(note->window, note);
+    g_object_unref(note->view);
     g_object_unref(note->window);
     ow_window_free(note->tie);
     ow_group_unref(note->group);
@@ -144,16 +146,17 @@ static bool restore(void *data, size_t of, OwGroup *group, const OwValue *state,
                     const char *reason, OwDocument *document)
 {
     (void)data, (void)of, (void)loss, (void)reason;
-    int64_t caret = 0, opened = 1;
+    int64_t caret = 0;
+    bool wrap = false;
     char *text = ow_text_copy(ow_get(state, TEXT));
     if (!text || !ow_as_int(ow_get(state, "caret"), &caret)) {
         ow_string_free(text);
         return false;
     }
 #if NOTES_VERSION > 1
-    ow_as_int(ow_get(state, "opened"), &opened);
+    ow_as_bool(ow_get(state, "wrap"), &wrap);
 #endif
-    Note *note = note_new(text, caret, opened);
+    Note *note = note_new(text, caret, wrap);
     ow_string_free(text);
     *document = document_of(note);
     ow_group_set_title(group, "A note");
@@ -170,9 +173,7 @@ static void on_startup(GApplication *app, gpointer data)
     if (!form)
         g_error("%s", ow_error());
     const OwForm *forms[] = {form};
-    char version[16];
-    g_snprintf(version, sizeof version, "%d.0", NOTES_VERSION);
-    OwApp self = {.id = ID, .version = version, .forms = forms, .form_count = 1, .restore = restore};
+    OwApp self = {.id = ID, .version = VERSION, .forms = forms, .form_count = 1, .restore = restore};
     session = ow_gtk_connect(&self, app);
     if (!session)
         g_error("%s", ow_error());
@@ -181,9 +182,12 @@ static void on_startup(GApplication *app, gpointer data)
 static void on_activate(GApplication *app, gpointer data)
 {
     (void)app, (void)data;
-    if (g_strcmp0(ow_session_reason(session), "launch") != 0)
+    static bool activated = false;
+    bool first = !activated;
+    activated = true;
+    if (first && g_strcmp0(ow_session_reason(session), "launch") != 0)
         return; /* * documents are about to be restored */
-    Note *note = note_new("", 0, 1);
+    Note *note = note_new("", 0, NOTES_VERSION > 1);
     OwDocument document = document_of(note);
     note_join(note, ow_session_open(session, form, "A note", &document));
 }

@@ -20,7 +20,8 @@ pub extern "C" fn ow_error() -> *const c_char {
     LAST.with_borrow(|last| last.as_ref().map_or(ptr::null(), |text| text.as_ptr()))
 }
 
-/// Says why a callback fails, right before it returns null or `false`. In words for the user.
+/// Says why a callback fails, right before it returns null or `false`. In words for the user. Without it the last error of
+/// the library within that callback is taken for the reason.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_fail(why: *const c_char) {
     let why =
@@ -47,7 +48,12 @@ pub(crate) fn set(why: impl Display) {
     LAST.set(CString::new(why).ok());
 }
 
-/// What a failing callback said by `ow_fail`; taken, so that it is not said twice.
+/// Forgets what was said, before a callback that may say why it fails.
+pub(crate) fn clear() {
+    LAST.take();
+}
+
+/// What a failing callback said by `ow_fail`, or what failed last in it; taken, so that it is not said twice.
 pub(crate) fn take() -> String {
     LAST.take()
         .and_then(|text| text.into_string().ok())

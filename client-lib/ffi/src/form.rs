@@ -56,7 +56,8 @@ struct StepText {
 ///     }
 ///
 /// `schema` is in the notation of `state.lock`: what the fields of this version are, and for each step those of the version
-/// that it leads from. Fields named in `local` stay on their host; they are not part of the schema. Each lens is written as it
+/// that it leads from. `..` is a place for fields that only other versions know. Fields named in `local` stay on their host;
+/// they are not part of the schema, and are missing from a state that comes from another host. Each lens is written as it
 /// travels, see docs/protocol.md. Fails when the steps do not lead to `version`, or do not make one schema of the other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_form_parse(json: *const c_char) -> *mut OwForm {
@@ -69,7 +70,7 @@ pub unsafe extern "C" fn ow_form_parse(json: *const c_char) -> *mut OwForm {
 /// Frees a kind of document; sessions that know it keep their own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_form_free(form: *mut OwForm) {
-    drop(unsafe { raw::take(form, "form") });
+    unsafe { raw::free(form) };
 }
 
 impl Kind {
@@ -90,7 +91,7 @@ impl Kind {
         }
         let chain = Chain::new(text.version, steps).map_err(|e| e.to_string())?;
         Ok(Kind {
-            form: Form::new(text.type_id, schema.hash(), chain),
+            form: Form::new(text.type_id, schema.hash(), chain).with_keys(schema.keys().clone()),
             schema,
             local: text.local,
         })
@@ -107,27 +108,44 @@ impl Kind {
                 local.insert(name.clone(), value);
             }
         }
-        self.schema
-            .admits(&body)
-            .map_err(|e| format!("the state does not fit its schema: {e}"))?;
+        self.fits(&body)?;
+        // What others left comes from `rest`; a field of the program's own that is not in its schema is a slip.
+        let known = &self.schema.root().fields;
+        if let Some((name, _)) = body.iter().find(|(name, _)| !known.contains_key(*name)) {
+            return Err(format!(
+                "the state does not fit its schema: `{name}`: this version knows no such field"
+            ));
+        }
         for (name, value) in rest.iter() {
             body.insert(name, value.clone());
         }
         Ok(Record { body, local })
     }
 
-    /// The map that a program gets, and what it does not know.
+    /// The map that a program gets, and what of the root it does not know. Within parts what is unknown stays where it is:
+    /// a program that keeps the map it got, and changes it, keeps that too.
     pub(crate) fn value(&self, record: Record) -> Result<(Value, Map), String> {
         let Record { body, local } = record;
         let known = &self.schema.root().fields;
         let (mut value, rest): (Map, Map) = split(body, |name| known.contains_key(name));
-        self.schema
-            .admits(&value)
-            .map_err(|e| format!("the state does not fit its schema: {e}"))?;
+        self.fits(&value)?;
         for (name, field) in local.iter() {
             value.insert(name, field.clone());
         }
         Ok((Value::Map(value), rest))
+    }
+
+    /// What of `rest` has no place in this version, which then cannot keep it; told by its names.
+    pub(crate) fn homeless(&self, rest: &mut Map) -> Map {
+        match self.schema.root().open {
+            true => Map::new(),
+            false => std::mem::take(rest),
+        }
+    }
+
+    fn fits(&self, body: &Map) -> Result<(), String> {
+        let fits = self.schema.holds(body);
+        fits.map_err(|e| format!("the state does not fit its schema: {e}"))
     }
 }
 

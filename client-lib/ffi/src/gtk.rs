@@ -58,7 +58,7 @@ pub unsafe extern "C" fn ow_window_ready(window: *const OwWindow) {
 /// Lets go of the handle; the window stays tied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_window_free(window: *mut OwWindow) {
-    drop(unsafe { raw::take(window, "window") });
+    unsafe { raw::free(window) };
 }
 
 /// A GObject from C, checked.

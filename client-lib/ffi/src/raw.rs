@@ -3,6 +3,8 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
+use crate::error::guarded;
+
 /// What a pointer points to.
 ///
 /// # Safety
@@ -28,6 +30,20 @@ pub(crate) unsafe fn take<T>(pointer: *mut T, what: &str) -> Result<Box<T>, Stri
         return Err(format!("the {what} is null"));
     }
     Ok(unsafe { Box::from_raw(pointer) })
+}
+
+/// Frees what [`give`] gave, if anything.
+///
+/// # Safety
+/// As [`take`].
+pub(crate) unsafe fn free<T>(pointer: *mut T) {
+    if !pointer.is_null() {
+        let value = unsafe { Box::from_raw(pointer) };
+        guarded((), move || {
+            drop(value);
+            Ok(())
+        });
+    }
 }
 
 /// Gives a value to the caller.

@@ -58,9 +58,10 @@ pub struct OwApp {
     pub form_count: usize,
     /// The program's own, handed to the calls below.
     pub data: *mut c_void,
-    /// Builds an inert trial copy from a saved state and fills in `document`. `group` is borrowed (`ow_group_ref` keeps
-    /// it), as are `state` (a map of the fields of `form`) and `loss` (as of `ow_restore`). `reason` is one of "wake", "migrate",
-    /// "rollback", "recover", "restore", "move". `false`, after `ow_fail`, when it cannot be done.
+    /// Builds an inert trial copy from a saved state, says its title (`ow_group_set_title`), and fills in `document`. `form` is
+    /// the place in `forms`. `group` is borrowed (`ow_group_ref` keeps it), as are `state` (a map of the fields of the form) and
+    /// `loss` (as of `ow_restore`). `reason` is one of "wake", "migrate", "rollback", "recover", "restore", "move", "pristine".
+    /// `false`, after `ow_fail`, when it cannot be done; `document` is not looked at then.
     pub restore: Option<
         unsafe extern "C" fn(
             data: *mut c_void,
@@ -123,11 +124,12 @@ pub(crate) unsafe fn builder(app: *const OwApp) -> Result<Builder, String> {
         let kind = unsafe { raw::at(*form.add(index), "form") }?.0.clone();
         let of = kind.clone();
         builder = builder.raw_documents(kind.form, move |group, arrival: Arrival<Record>| {
-            let (state, rest) = of.value(arrival.state)?;
-            let loss = loss_list(&arrival.loss);
+            let (state, mut rest) = of.value(arrival.state)?;
+            let loss = loss_list(&arrival.loss, &of.homeless(&mut rest));
             let mut handle = OwGroup::new(group.clone());
             let title = handle.title.clone();
             let mut document = OwDocument::EMPTY;
+            error::clear();
             // SAFETY: the caller promised that `restore` may be called so, on this thread.
             let built = unsafe {
                 restore(
@@ -143,7 +145,10 @@ pub(crate) unsafe fn builder(app: *const OwApp) -> Result<Builder, String> {
             if !built {
                 return Err(error::take());
             }
-            Ok(Rc::new(Foreign::new(document, of.clone(), rest, title)?) as Rc<dyn RawDocument>)
+            // From here on the document is the library's, which frees it whatever happens.
+            let foreign = Foreign::new(document, of.clone(), rest, title);
+            foreign.is_complete()?;
+            Ok(Rc::new(foreign) as Rc<dyn RawDocument>)
         });
     }
     if let Some(quit) = app.quit {
@@ -151,9 +156,13 @@ pub(crate) unsafe fn builder(app: *const OwApp) -> Result<Builder, String> {
         builder = builder.on_quit(move || unsafe { quit(data) });
     }
     if let Some(names) = app.names {
-        builder = builder.names(move |hold| match unsafe { names(data, hold) } {
-            true => Ok(()),
-            false => Err(error::take()),
+        builder = builder.names(move |hold| {
+            error::clear();
+            // SAFETY: as for `restore`.
+            match unsafe { names(data, hold) } {
+                true => Ok(()),
+                false => Err(error::take()),
+            }
         });
     }
     if !app.bus.is_null() {
@@ -162,9 +171,13 @@ pub(crate) unsafe fn builder(app: *const OwApp) -> Result<Builder, String> {
     Ok(builder)
 }
 
-/// Says what was said last and lets go of the connection.
+/// Has what was said last delivered, waiting at most a second, and lets go of the connection. Null is accepted; a callback may do
+/// this too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_session_free(session: *mut OwSession) {
+    if session.is_null() {
+        return;
+    }
     guarded((), || {
         let session = unsafe { raw::take(session, "session") }?;
         session.0.flush();
@@ -229,13 +242,14 @@ pub unsafe extern "C" fn ow_session_dispatch(session: *const OwSession) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_session_flush(session: *const OwSession) {
     guarded((), || {
-        unsafe { raw::at(session, "session") }?.0.flush();
+        let session = unsafe { raw::at(session, "session") }?.0.clone();
+        session.flush();
         Ok(())
     });
 }
 
 /// A document that the user opens or creates comes into being as a group: the caller's, for `ow_group_unref`. `document` is
-/// copied; on success its `data` must stay good until its `free` is called.
+/// copied. On success its `data` is kept until its `free` is called; on failure nothing of it is called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_session_open(
     session: *const OwSession,
@@ -247,15 +261,11 @@ pub unsafe extern "C" fn ow_session_open(
         let document = *unsafe { raw::at(document, "document") }?;
         let kind: &Kind = &unsafe { raw::at(form, "form") }?.0;
         let text = unsafe { raw::text(title) }?;
+        let session = unsafe { raw::at(session, "session") }?.0.clone();
+        document.is_complete()?;
         let title = Rc::new(RefCell::new(text.clone()));
-        let foreign = Rc::new(Foreign::new(
-            document,
-            kind.clone(),
-            Map::new(),
-            title.clone(),
-        )?);
-        let session = &unsafe { raw::at(session, "session") }?.0;
-        let group = session.open_raw(&kind.form, &text, |_| foreign);
+        let foreign = Foreign::new(document, kind.clone(), Map::new(), title.clone());
+        let group = session.open_raw(&kind.form, &text, |_| Rc::new(foreign));
         Ok(raw::give(OwGroup { group, title }))
     })
 }
@@ -284,7 +294,7 @@ pub unsafe extern "C" fn ow_group_ref(group: *const OwGroup) -> *mut OwGroup {
 /// Lets go of a handle. The group itself goes on; see `ow_group_close`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_group_unref(group: *mut OwGroup) {
-    drop(unsafe { raw::take(group, "group") });
+    unsafe { raw::free(group) };
 }
 
 /// The document is called otherwise.
@@ -377,25 +387,27 @@ impl OwDocument {
         disowned: None,
         free: None,
     };
+
+    fn is_complete(&self) -> Result<(), String> {
+        match self.capture {
+            Some(_) => Ok(()),
+            None => Err("the document has no `capture`".to_owned()),
+        }
+    }
 }
 
 impl Foreign {
-    fn new(
-        document: OwDocument,
-        kind: Kind,
-        rest: Map,
-        title: Rc<RefCell<String>>,
-    ) -> Result<Foreign, String> {
-        let foreign = Foreign {
+    fn new(document: OwDocument, kind: Kind, rest: Map, title: Rc<RefCell<String>>) -> Foreign {
+        Foreign {
             document,
             kind,
             rest,
             title,
-        };
-        if document.capture.is_none() {
-            return Err("the document has no `capture`".to_owned());
         }
-        Ok(foreign)
+    }
+
+    fn is_complete(&self) -> Result<(), String> {
+        self.document.is_complete()
     }
 
     fn call(&self, what: Option<unsafe extern "C" fn(*mut c_void)>) {
@@ -416,6 +428,7 @@ impl RawDocument for Foreign {
             .document
             .capture
             .ok_or("the document has no `capture`")?;
+        error::clear();
         // SAFETY: as for `call`.
         let captured = unsafe { capture(self.document.data) };
         let value = unsafe { raw::take(captured, "state") }.map_err(|_| error::take())?;

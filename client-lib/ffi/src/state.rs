@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use overwinter::{LossReport, Map, Value, cbor};
+use overwinter::{LossReason, LossReport, Map, Origin, Value, cbor};
 
 use crate::error::guarded;
 use crate::form::OwForm;
@@ -18,40 +18,66 @@ pub struct OwSaved {
     pub len: usize,
 }
 
-/// Saves `record`, a map of the form's fields, and writes the bytes to `out`.
+/// What a restored state brought along that this version has no place for: it is saved along, so that the version that wrote it
+/// gets it back. Within a session the library does this by itself.
+pub struct OwKept {
+    origin: Option<Origin>,
+    rest: Map,
+}
+
+/// Frees what was kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ow_kept_free(kept: *mut OwKept) {
+    unsafe { raw::free(kept) };
+}
+
+/// Saves `record`, a map of the form's fields, and writes the bytes to `out`. `kept` is what `ow_restore` gave, or null for a state
+/// that is new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_save(
     form: *const OwForm,
     record: *const OwValue,
+    kept: *const OwKept,
     out: *mut OwSaved,
 ) -> bool {
     guarded(false, || {
         let kind = &unsafe { raw::at(form, "form") }?.0;
         let out = unsafe { raw::at_mut(out, "place for the bytes") }?;
         let record = unsafe { raw::at(record, "record") }?.0.clone();
-        let record = kind.record(record, &Map::new())?;
-        let saved = overwinter::save_record(&kind.form, record, None).map_err(|e| e.to_string())?;
+        let kept = unsafe { kept.as_ref() };
+        let none = Map::new();
+        let record = kind.record(record, kept.map_or(&none, |kept| &kept.rest))?;
+        let origin = kept.and_then(|kept| kept.origin.as_ref());
+        let saved =
+            overwinter::save_record(&kind.form, record, origin).map_err(|e| e.to_string())?;
         *out = give_bytes(saved.bytes);
         Ok(true)
     })
 }
 
 /// Restores what this or any other version saved: a map of the form's fields, the caller's. `loss`, unless null, is set to a
-/// list of what could not be carried, the caller's too: maps with `path`, `reason` and `kept`.
+/// list of what could not be carried, the caller's too: maps with `path`, `reason` and `kept` (whether it rides along). `kept`,
+/// unless null, is set to what is to be saved along, the caller's, for `ow_kept_free`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_restore(
     form: *const OwForm,
     bytes: *const u8,
     len: usize,
     loss: *mut *mut OwValue,
+    kept: *mut *mut OwKept,
 ) -> *mut OwValue {
     guarded(ptr::null_mut(), || {
         let kind = &unsafe { raw::at(form, "form") }?.0;
         let bytes = unsafe { raw::bytes(bytes, len) }?;
         let restored = overwinter::restore_record(&kind.form, bytes).map_err(|e| e.to_string())?;
-        let (value, _) = kind.value(restored.value)?;
+        let (value, mut rest) = kind.value(restored.value)?;
+        let homeless = kind.homeless(&mut rest);
         if !loss.is_null() {
-            unsafe { raw::put(loss, give(loss_list(&restored.loss))) };
+            unsafe { raw::put(loss, give(loss_list(&restored.loss, &homeless))) };
+        }
+        if !kept.is_null() {
+            let origin = restored.origin;
+            unsafe { raw::put(kept, raw::give(OwKept { origin, rest })) };
         }
         Ok(give(value))
     })
@@ -95,13 +121,20 @@ fn give_bytes(bytes: Vec<u8>) -> OwSaved {
     }
 }
 
-pub(crate) fn loss_list(loss: &LossReport) -> Value {
-    let one = |loss: &overwinter::Loss| {
+/// What was lost on the way, and the fields of the root that a sealed form has no place for.
+pub(crate) fn loss_list(loss: &LossReport, homeless: &Map) -> Value {
+    let one = |path: &str, reason: LossReason, kept: bool| {
         let mut entry = Map::new();
-        entry.insert("path", loss.path.as_str());
-        entry.insert("reason", loss.reason.to_string());
-        entry.insert("kept", loss.kept);
+        entry.insert("path", path);
+        entry.insert("reason", reason.to_string());
+        entry.insert("kept", kept);
         Value::Map(entry)
     };
-    Value::List(loss.iter().map(one).collect())
+    let on_the_way = loss
+        .iter()
+        .map(|loss| one(&loss.path, loss.reason, loss.kept));
+    let homeless = homeless
+        .iter()
+        .map(|(name, _)| one(name, LossReason::UnknownField, false));
+    Value::List(on_the_way.chain(homeless).collect())
 }

@@ -62,6 +62,12 @@ pub extern "C" fn ow_int(value: i64) -> *mut OwValue {
     give(Value::from(value))
 }
 
+/// A whole number that may be above the largest `int64_t`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ow_uint(value: u64) -> *mut OwValue {
+    give(Value::from(value))
+}
+
 /// A floating-point number.
 #[unsafe(no_mangle)]
 pub extern "C" fn ow_float(value: f64) -> *mut OwValue {
@@ -108,10 +114,32 @@ pub extern "C" fn ow_map() -> *mut OwValue {
     give(Value::Map(Map::new()))
 }
 
-/// Appends `item`, which is taken.
+/// A value from JSON text. JSON has no bytes and no numbers that are not finite; state is kept as CBOR, see `ow_encode`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ow_from_json(json: *const c_char) -> *mut OwValue {
+    guarded(ptr::null_mut(), || {
+        let json = unsafe { raw::text(json) }?;
+        serde_json::from_str(&json)
+            .map(give)
+            .map_err(|e| format!("the JSON is not understood: {e}"))
+    })
+}
+
+/// A value as JSON text; bytes become lists of numbers, and numbers that are not finite become null. The caller's, for
+/// `ow_string_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ow_to_json(value: *const OwValue) -> *mut c_char {
+    guarded(ptr::null_mut(), || {
+        let value = unsafe { raw::at(value, "value") }?;
+        raw::give_text(&serde_json::to_string(&value.0).map_err(|e| e.to_string())?)
+    })
+}
+
+/// Appends `item`, which is taken. A list cannot be put into itself: that fails, and takes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_list_add(list: *mut OwValue, item: *mut OwValue) -> bool {
     guarded(false, || {
+        is_another(list, item)?;
         let item = unsafe { raw::take(item, "item") }?;
         match &mut unsafe { raw::at_mut(list, "list") }?.0 {
             Value::List(items) => items.push(item.0),
@@ -121,7 +149,8 @@ pub unsafe extern "C" fn ow_list_add(list: *mut OwValue, item: *mut OwValue) -> 
     })
 }
 
-/// Sets the entry `name` to `value`, which is taken; what stood there is freed.
+/// Sets the entry `name` to `value`, which is taken; what stood there is freed. A map cannot be put into itself: that fails, and
+/// takes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_map_set(
     map: *mut OwValue,
@@ -129,6 +158,7 @@ pub unsafe extern "C" fn ow_map_set(
     value: *mut OwValue,
 ) -> bool {
     guarded(false, || {
+        is_another(map, value)?;
         let value = unsafe { raw::take(value, "value") }?;
         let name = unsafe { raw::text(name) }?;
         match &mut unsafe { raw::at_mut(map, "map") }?.0 {
@@ -137,6 +167,13 @@ pub unsafe extern "C" fn ow_map_set(
         };
         Ok(true)
     })
+}
+
+fn is_another(whole: *const OwValue, part: *const OwValue) -> Result<(), String> {
+    match whole == part && !part.is_null() {
+        true => Err("a value cannot be put into itself".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// What sort of thing a value is; `OW_KIND_NULL` for a null pointer.
@@ -172,6 +209,20 @@ pub unsafe extern "C" fn ow_as_int(value: *const OwValue, out: *mut i64) -> bool
         "a whole number of 64 bits",
         |value| match value {
             Value::Int(value) => i64::try_from(*value).ok(),
+            _ => None,
+        },
+    )
+}
+
+/// Reads a whole number that is not negative into `out`; fails when it does not fit into 64 bits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ow_as_uint(value: *const OwValue, out: *mut u64) -> bool {
+    read(
+        value,
+        out,
+        "a whole number of 64 bits that is not negative",
+        |value| match value {
+            Value::Int(value) => u64::try_from(*value).ok(),
             _ => None,
         },
     )
@@ -318,5 +369,5 @@ pub unsafe extern "C" fn ow_equal(a: *const OwValue, b: *const OwValue) -> bool 
 /// Frees a value. Not for borrowed ones.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ow_free(value: *mut OwValue) {
-    drop(unsafe { raw::take(value, "value") });
+    unsafe { raw::free(value) };
 }

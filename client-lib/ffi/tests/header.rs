@@ -8,12 +8,6 @@ fn the_header_says_what_the_library_has() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = cbindgen::Builder::new()
         .with_src(here.join("src/lib.rs"))
-        .with_src(here.join("src/error.rs"))
-        .with_src(here.join("src/value.rs"))
-        .with_src(here.join("src/form.rs"))
-        .with_src(here.join("src/state.rs"))
-        .with_src(here.join("src/session.rs"))
-        .with_src(here.join("src/gtk.rs"))
         .with_config(cbindgen::Config::from_file(here.join("cbindgen.toml")).unwrap())
         .generate()
         .unwrap();

@@ -31,15 +31,42 @@ impl Misfit {
 }
 
 pub(super) fn record(shape: &Record, body: &Map) -> Result<(), Misfit> {
-    fields(shape, body, None)
+    fields(shape, body, Within::EXACT)
 }
 
-fn fields(shape: &Record, body: &Map, around: Option<&Around<'_>>) -> Result<(), Misfit> {
+/// As [`record`], with what is unknown wherever there is a place for it.
+pub(super) fn record_with_unknown(shape: &Record, body: &Map) -> Result<(), Misfit> {
+    let within = Within {
+        unknown: true,
+        ..Within::EXACT
+    };
+    fields(shape, body, within)
+}
+
+/// What is looked at is inside something.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    around: Option<&'a Around<'a>>,
+    /// Whether fields and variants that are not in the schema may be where they have a place.
+    unknown: bool,
+}
+
+impl Within<'_> {
+    const EXACT: Within<'static> = Within {
+        around: None,
+        unknown: false,
+    };
+}
+
+fn fields(shape: &Record, body: &Map, within: Within<'_>) -> Result<(), Misfit> {
     for (name, field) in &shape.fields {
         let value = body.get(name).ok_or_else(|| {
             Misfit::new(format!("a {} is missing here", short(field))).inside(name)
         })?;
-        admits(field, value, around).map_err(|misfit| misfit.inside(name))?;
+        fits(field, value, within).map_err(|misfit| misfit.inside(name))?;
+    }
+    if within.unknown && shape.open {
+        return Ok(());
     }
     match body
         .iter()
@@ -69,7 +96,15 @@ pub(super) fn admits(
     value: &Value,
     around: Option<&Around<'_>>,
 ) -> Result<(), Misfit> {
-    let fits = match (shape, value) {
+    let within = Within {
+        around,
+        ..Within::EXACT
+    };
+    fits(shape, value, within)
+}
+
+fn fits(shape: &Shape, value: &Value, within: Within<'_>) -> Result<(), Misfit> {
+    let is_such = match (shape, value) {
         (Shape::Any | Shape::Opaque | Shape::Blob | Shape::Secret, _) => true,
         (Shape::Null, Value::Null) | (Shape::Bool, Value::Bool(_)) => true,
         (Shape::Int(kind), Value::Int(v)) => return int(*kind, *v),
@@ -77,15 +112,15 @@ pub(super) fn admits(
         (Shape::Char, Value::Text(text)) => text.chars().count() == 1,
         (Shape::Bytes, Value::Bytes(_)) => true,
         (Shape::Option(_), Value::Null) => true,
-        (Shape::Option(inner), value) => return admits(inner, value, around),
+        (Shape::Option(inner), value) => return fits(inner, value, within),
         (Shape::List(item) | Shape::Keyed(item, _), Value::List(items)) => {
-            return each(items.iter().map(|value| (&**item, value)), around);
+            return each(items.iter().map(|value| (&**item, value)), within);
         }
         (Shape::Array(item, len), Value::List(items)) if items.len() == *len => {
-            return each(items.iter().map(|value| (&**item, value)), around);
+            return each(items.iter().map(|value| (&**item, value)), within);
         }
         (Shape::Tuple(shapes), Value::List(items)) if items.len() == shapes.len() => {
-            return each(shapes.iter().zip(items), around);
+            return each(shapes.iter().zip(items), within);
         }
         (Shape::Map(keys, item), Value::Map(map)) => {
             for (name, value) in map.iter() {
@@ -94,33 +129,34 @@ pub(super) fn admits(
                         "the key `{name}` is not a whole number"
                     )));
                 }
-                admits(item, value, around)
-                    .map_err(|misfit| misfit.inside(&format!("[{name}]")))?;
+                fits(item, value, within).map_err(|misfit| misfit.inside(&format!("[{name}]")))?;
             }
             true
         }
         (Shape::Record(record), Value::Map(map)) => {
             let around = Around {
                 shape,
-                outer: around,
+                outer: within.around,
             };
-            return fields(record, map, Some(&around));
+            let around = Some(&around);
+            return fields(record, map, Within { around, ..within });
         }
         (Shape::Choice(choice), value) => {
             let around = Around {
                 shape,
-                outer: around,
+                outer: within.around,
             };
-            return variant(choice, value, &around);
+            let around = Some(&around);
+            return variant(choice, value, Within { around, ..within });
         }
-        (Shape::Up(parts), value) => match Around::up(around, *parts) {
-            Some((shape, around)) => return admits(shape, value, around),
+        (Shape::Up(parts), value) => match Around::up(within.around, *parts) {
+            Some((shape, around)) => return fits(shape, value, Within { around, ..within }),
             None => false,
         },
         (Shape::Some(kind), value) => kind.admits(value),
         _ => false,
     };
-    if fits {
+    if is_such {
         return Ok(());
     }
     Err(Misfit::new(format!(
@@ -132,10 +168,10 @@ pub(super) fn admits(
 
 fn each<'a>(
     items: impl Iterator<Item = (&'a Shape, &'a Value)>,
-    around: Option<&Around<'_>>,
+    within: Within<'_>,
 ) -> Result<(), Misfit> {
     for (index, (shape, value)) in items.enumerate() {
-        admits(shape, value, around).map_err(|misfit| misfit.inside(&format!("[{index}]")))?;
+        fits(shape, value, within).map_err(|misfit| misfit.inside(&format!("[{index}]")))?;
     }
     Ok(())
 }
@@ -147,7 +183,7 @@ fn int(kind: IntKind, v: i128) -> Result<(), Misfit> {
     Err(Misfit::new(format!("{v} does not fit {}", kind.name())))
 }
 
-fn variant(choice: &Choice, value: &Value, around: &Around<'_>) -> Result<(), Misfit> {
+fn variant(choice: &Choice, value: &Value, within: Within<'_>) -> Result<(), Misfit> {
     let (name, data) = match value {
         Value::Text(name) => (name.as_str(), None),
         Value::Map(map) if map.len() == 1 => match map.iter().next() {
@@ -159,8 +195,9 @@ fn variant(choice: &Choice, value: &Value, around: &Around<'_>) -> Result<(), Mi
     match (choice.variants.get(name), data) {
         (Some(None), None) => Ok(()),
         (Some(Some(shape)), Some(data)) => {
-            admits(shape, data, Some(around)).map_err(|misfit| misfit.inside(name))
+            fits(shape, data, within).map_err(|misfit| misfit.inside(name))
         }
+        (None, _) if within.unknown && choice.open => Ok(()),
         _ => Err(Misfit::new(format!(
             "{} is none of the variants {}",
             described(value),

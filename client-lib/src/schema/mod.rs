@@ -231,6 +231,15 @@ impl Schema {
         admit::record(&self.root, body)
     }
 
+    /// Whether a program of this version can hold a body: as [`admits`](Self::admits), but what the version does not know may be
+    /// there wherever there is a place for it.
+    ///
+    /// # Errors
+    /// Names the first place that does not fit.
+    pub fn holds(&self, body: &Map) -> Result<(), Misfit> {
+        admit::record_with_unknown(&self.root, body)
+    }
+
     /// What differs from `newer`, in the order of the fields; empty when they are equal.
     pub fn differences(&self, newer: &Schema) -> Vec<Difference> {
         diff::records(&self.root, &newer.root)

@@ -94,6 +94,37 @@ fn a_misfit_is_told_with_its_place() {
 }
 
 #[test]
+fn a_body_is_held_with_what_is_unknown_where_there_is_a_place_for_it() {
+    let s = schema("{ caret: { at: u8, .. }, mode: enum { A, .. }, size: { w: u8 } }");
+    let body = |text: &str| match serde_json::from_str(text).unwrap() {
+        Value::Map(body) => body,
+        other => panic!("{other:?}"),
+    };
+    let known = body(r#"{"caret": {"at": 1}, "mode": "A", "size": {"w": 1}}"#);
+    s.admits(&known).unwrap();
+    s.holds(&known).unwrap();
+    let more = body(r#"{"caret": {"at": 1, "x": 2}, "mode": {"C": 3}, "size": {"w": 1}}"#);
+    s.admits(&more).unwrap_err();
+    s.holds(&more).unwrap();
+    for (text, told) in [
+        (
+            r#"{"caret": {"at": 1}, "mode": "A", "size": {"w": 1, "h": 1}}"#,
+            "`size.h`: this version knows no such field",
+        ),
+        (
+            r#"{"caret": {"at": 1}, "mode": "A", "size": {"w": 1}, "x": 1}"#,
+            "`x`: this version knows no such field",
+        ),
+        (
+            r#"{"caret": {"at": 300, "x": 2}, "mode": "A", "size": {"w": 1}}"#,
+            "`caret.at`: 300 does not fit u8",
+        ),
+    ] {
+        assert_eq!(s.holds(&body(text)).unwrap_err().to_string(), told);
+    }
+}
+
+#[test]
 fn differences_come_with_the_lens_that_would_do() {
     for (before, after, told, lens) in [
         (

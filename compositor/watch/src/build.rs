@@ -1,4 +1,4 @@
-//! The identity of code: what an executable file is, and what a process runs.
+//! The identity of code: what an executable file is, and what a process runs: a program, or a script by its interpreter.
 
 use std::{
     fs::File,
@@ -9,6 +9,8 @@ use std::{
 
 use object::{Object, ReadCache};
 use overwinter_proto::Build;
+
+use crate::script::{is_as_started, script_of_process};
 
 /// Why nothing can be said about an executable.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +56,38 @@ pub fn build_of_file(path: &Path, version: &str) -> Result<Build, BuildError> {
 }
 
 /// What the process `pid` runs, read through `/proc/PID/exe`, which still leads to the file after it was replaced or removed.
-/// The caller must know that the process is the one it means (start time), before and after.
+/// For an interpreter it is the script that it was started with; see [`script`](crate::script). The caller must know that the
+/// process is the one it means (start time), before and after.
 ///
 /// # Errors
-/// See [`BuildError`].
+/// See [`BuildError`]. A script that is another one by now is not there any more.
 pub fn build_of_process(pid: u32) -> Result<Executable, BuildError> {
+    match script_of_process(pid) {
+        Some(path) => build_of_script(pid, path),
+        None => build_of_program(pid),
+    }
+}
+
+fn build_of_script(pid: u32, path: PathBuf) -> Result<Executable, BuildError> {
+    let unreadable = |source| BuildError::Unreadable {
+        path: path.clone(),
+        source,
+    };
+    let before = std::fs::metadata(&path).map_err(unreadable)?;
+    let build_id = build_id_of_file(&path)?;
+    if !is_as_started(pid, &path).map_err(unreadable)? {
+        return Err(unreadable(io::Error::other(
+            "it was replaced after the process had started",
+        )));
+    }
+    Ok(Executable {
+        file: (before.dev(), before.ino()),
+        path,
+        build_id,
+    })
+}
+
+fn build_of_program(pid: u32) -> Result<Executable, BuildError> {
     let link = PathBuf::from(format!("/proc/{pid}/exe"));
     let unreadable = |source| BuildError::Unreadable {
         path: link.clone(),

@@ -13,6 +13,7 @@ use std::{
 use tracing::{debug, warn};
 
 use crate::build::build_id_of_file;
+use crate::script::script_of_process;
 
 /// How many builds that nobody runs are kept for going back: this one's predecessor, and one more for a second thought.
 const SPARE: usize = 3;
@@ -41,7 +42,11 @@ impl Keeper {
         }
         let not_an_id = || io::Error::new(io::ErrorKind::InvalidInput, "that is not a build id");
         let folder = self.folder_of(build_id).ok_or_else(not_an_id)?;
-        let name = std::fs::read_link(format!("/proc/{pid}/exe"))?;
+        let program = PathBuf::from(format!("/proc/{pid}/exe"));
+        let (source, name) = match script_of_process(pid) {
+            Some(script) => (script.clone(), script),
+            None => (program.clone(), std::fs::read_link(program)?),
+        };
         let name = name
             .file_name()
             .and_then(|n| n.to_str())
@@ -49,7 +54,7 @@ impl Keeper {
         let name = name.strip_suffix(" (deleted)").unwrap_or(name);
         std::fs::create_dir_all(&folder)?;
         let unfinished = folder.join(format!(".{name}.{}", std::process::id()));
-        let outcome = copy(Path::new(&format!("/proc/{pid}/exe")), &unfinished)
+        let outcome = copy(&source, &unfinished)
             .and_then(|()| match build_id_of_file(&unfinished) {
                 Ok(id) if id == build_id => Ok(()),
                 Ok(_) => Err(io::Error::other("the process runs other code by now")),
@@ -138,6 +143,29 @@ mod tests {
         assert_eq!(build_id_of_file(&kept).unwrap(), id);
         // Again: nothing to do, and no process needed.
         assert_eq!(keeper.keep(child.id(), &id).unwrap(), kept);
+    }
+
+    #[test]
+    fn of_an_interpreter_the_script_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let keeper = Keeper::new(root.path().join("builds"));
+        let script = root.path().join("notes");
+        std::fs::write(&script, "#!/bin/sh\nread line\n").unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut child = Command::new(&script)
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let runs = build_of_process(child.id()).unwrap();
+        assert_eq!(runs.path, script);
+        let kept = keeper.keep(child.id(), &runs.build_id).unwrap();
+        assert_eq!(kept.file_name(), script.file_name());
+        assert_eq!(
+            std::fs::read(&kept).unwrap(),
+            std::fs::read(&script).unwrap()
+        );
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]
