@@ -20,11 +20,15 @@ const SHIFT: u32 = 42;
 const ACTIVATED: u32 = 4;
 
 fn grant(fixture: &mut Fixture, cookie: &str, copy: u64, trial: bool) {
+    grant_of(fixture, GROUP, cookie, copy, trial);
+}
+
+fn grant_of(fixture: &mut Fixture, group: GroupId, cookie: &str, copy: u64, trial: bool) {
     let pid = std::process::id() as i32;
     fixture.server.shell.grant(
         cookie.into(),
         Grant {
-            group: GROUP,
+            group,
             copy: CopyId(copy),
             pid,
             trial,
@@ -103,7 +107,7 @@ fn a_translucent_window_with_shadow_keeps_its_pixels() {
     window.xdg.set_window_geometry(20, 20, 360, 260);
     window.open(&mut fixture, &mut client, 400, 300, RED);
     let before = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
-    let captured = fixture.server.capture(GROUP);
+    let captured = fixture.server.capture(GROUP, true);
     let [only] = &captured[..] else {
         panic!("{} windows", captured.len())
     };
@@ -123,7 +127,7 @@ fn a_translucent_window_with_shadow_keeps_its_pixels() {
         before,
         fixture.screenshot(&mut client).part(0, 0, 1280, 800)
     );
-    let again = fixture.server.capture(GROUP);
+    let again = fixture.server.capture(GROUP, true);
     assert_eq!(again[0].picture, captured[0].picture);
     assert_eq!(again[0].place, captured[0].place);
 }
@@ -238,7 +242,7 @@ fn a_click_on_a_ghost_wakes_it_and_the_window_takes_its_place() {
     let window = live(&mut fixture, &mut client, RED);
     let covering = open(&mut fixture, &mut client, 300, 200, GREEN);
     let shot = fixture.screenshot(&mut client);
-    let place = fixture.server.capture(GROUP)[0].place;
+    let place = fixture.server.capture(GROUP, true)[0].place;
     sleep(&mut fixture, &mut client, &window);
     let pointer = client.virtual_pointer();
     client.data.clicks.clear();
@@ -303,7 +307,7 @@ fn no_frame_between_click_and_swap_lacks_the_picture() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
-    let place = fixture.server.capture(GROUP)[0].place;
+    let place = fixture.server.capture(GROUP, true)[0].place;
     sleep(&mut fixture, &mut client, &window);
     let pointer = client.virtual_pointer();
     click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
@@ -330,7 +334,7 @@ fn keys_typed_at_a_ghost_arrive_in_order_after_the_focus() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
-    let place = fixture.server.capture(GROUP)[0].place;
+    let place = fixture.server.capture(GROUP, true)[0].place;
     sleep(&mut fixture, &mut client, &window);
     let (pointer, keyboard) = (client.virtual_pointer(), client.us_keyboard());
     click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
@@ -396,7 +400,7 @@ fn a_failed_wake_discards_the_keys() {
     let mut client = fixture.client();
     let other = open(&mut fixture, &mut client, 200, 200, GREEN);
     let window = live(&mut fixture, &mut client, RED);
-    let place = fixture.server.capture(GROUP)[0].place;
+    let place = fixture.server.capture(GROUP, true)[0].place;
     sleep(&mut fixture, &mut client, &window);
     let (pointer, keyboard) = (client.virtual_pointer(), client.us_keyboard());
     click(&pointer, place.x as u32 + 2, place.y as u32 + 2);
@@ -431,7 +435,7 @@ fn a_migration_holds_keys_and_swaps_without_a_blank_frame() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
-    let place = fixture.server.capture(GROUP)[0].place;
+    let place = fixture.server.capture(GROUP, true)[0].place;
     let keyboard = client.us_keyboard();
     tap(&keyboard, A);
     fixture.roundtrip(&mut client);
@@ -488,7 +492,7 @@ fn a_cancelled_sleep_gives_the_windows_and_the_keys_back() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
-    let place = fixture.server.capture(GROUP)[0].place;
+    let place = fixture.server.capture(GROUP, true)[0].place;
     let keyboard = client.us_keyboard();
     fixture.server.apply(ShellEffect::Fence {
         group: GROUP,
@@ -556,11 +560,99 @@ fn stacking_survives_sleep_and_wake() {
 }
 
 #[test]
+fn a_group_that_was_woken_by_name_comes_up_on_top_with_the_focus() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    grant(&mut fixture, "first", 1, false);
+    let (lower, _) = bound(&mut fixture, &mut client, "first", "main");
+    lower.open(&mut fixture, &mut client, 900, 700, RED);
+    open(&mut fixture, &mut client, 900, 700, GREEN);
+    sleep(&mut fixture, &mut client, &lower);
+    let middle = |fixture: &mut Fixture, client: &mut Client| {
+        fixture.screenshot(client).part(640, 400, 1, 1)
+    };
+    let green = middle(&mut fixture, &mut client);
+
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    fixture.server.present(&[GROUP]);
+    fixture.roundtrip(&mut client);
+    assert_ne!(green, middle(&mut fixture, &mut client));
+    assert_eq!(events(&mut fixture), [], "it is on its way already");
+    // What is typed from now on is for the group.
+    let keyboard = client.us_keyboard();
+    tap(&keyboard, A);
+    grant(&mut fixture, "again", 2, true);
+    let (trial, object) = bound(&mut fixture, &mut client, "again", "main");
+    trial.surface.commit();
+    fixture.roundtrip(&mut client);
+    object.ready();
+    trial.draw(&client, 900, 700, RED);
+    fixture.server.apply(ShellEffect::Swap {
+        group: GROUP,
+        copy: CopyId(2),
+    });
+    fixture.roundtrip(&mut client);
+    trial.draw(&client, 900, 700, RED);
+    fixture.roundtrip(&mut client);
+    assert_ne!(green, middle(&mut fixture, &mut client));
+    let keys = &client.data.keys;
+    let entered = keys.iter().position(|k| *k == Key::Enter(trial.id()));
+    let typed = keys.iter().position(|k| *k == Key::Press(A));
+    assert!(entered.is_some() && entered < typed, "{keys:?}");
+}
+
+#[test]
+fn of_all_that_wake_at_once_the_one_focused_last_has_the_focus() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let groups = [GroupId(1), GroupId(2), GroupId(3)];
+    let windows = groups.map(|group| {
+        let cookie = group.to_string();
+        grant_of(&mut fixture, group, &cookie, group.0 as u64, false);
+        let (window, _) = bound(&mut fixture, &mut client, &cookie, "main");
+        window.open(&mut fixture, &mut client, 900, 700, RED);
+        window
+    });
+    // The third was opened last; then the user chose the second, which says nothing of the order in which they sleep.
+    fixture.server.present(&[groups[1]]);
+    for (group, window) in groups.iter().zip(&windows).rev() {
+        let (group, hold) = (*group, false);
+        let op = OpId(1);
+        fixture.server.apply(ShellEffect::Fence { group, op, hold });
+        fixture.roundtrip(&mut client);
+        fixture.server.apply(ShellEffect::ShowGhost { group });
+        window.close();
+        fixture.roundtrip(&mut client);
+    }
+    for group in groups {
+        fixture.server.apply(ShellEffect::Waking { group });
+    }
+    // A terminal, in which somebody asks for everything.
+    open(&mut fixture, &mut client, 900, 700, GREEN);
+    let order = |fixture: &Fixture| -> Vec<_> {
+        let shell = &fixture.server.shell;
+        let groups = shell.stack().iter().map(|item| shell.group_of_item(*item));
+        groups.collect()
+    };
+    let [first, second, third] = groups.map(Some);
+    assert_eq!(order(&fixture), [first, third, second, None]);
+    fixture.server.present_last_focused();
+    assert_eq!(order(&fixture), [first, third, None, second]);
+    let focus = fixture.server.shell.focus();
+    let focus = focus.and_then(|item| fixture.server.shell.group_of_item(item));
+    assert_eq!(focus, second);
+
+    // Named, they all come up, in the order in which they had the focus.
+    fixture.server.present(&[groups[2], groups[0]]);
+    assert_eq!(order(&fixture), [None, second, first, third]);
+}
+
+#[test]
 fn a_ghost_from_the_store_stands_where_the_snapshot_says() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     live(&mut fixture, &mut client, RED);
-    let mut snapshot = fixture.server.capture(GROUP);
+    let mut snapshot = fixture.server.capture(GROUP, true);
     snapshot[0].place.x = 20;
     snapshot[0].place.y = 30;
     let other = GroupId(77);
@@ -592,7 +684,7 @@ fn an_app_that_ends_in_the_middle_of_a_swap_leaves_a_ghost_that_can_be_touched()
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
-    let snapshot = fixture.server.capture(GROUP);
+    let snapshot = fixture.server.capture(GROUP, true);
     let place = snapshot[0].place;
     sleep(&mut fixture, &mut client, &window);
     grant(&mut fixture, "again", 2, true);
@@ -617,7 +709,7 @@ fn groups_that_come_one_after_the_other_are_stacked_as_they_were() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let lower = live(&mut fixture, &mut client, RED);
-    let one = fixture.server.capture(GROUP);
+    let one = fixture.server.capture(GROUP, true);
     lower.close();
     fixture.server.apply(ShellEffect::Forget { group: GROUP });
     let upper = {
@@ -625,7 +717,7 @@ fn groups_that_come_one_after_the_other_are_stacked_as_they_were() {
         client.data.bound.clear();
         live(&mut fixture, &mut client, BLUE)
     };
-    let mut two = fixture.server.capture(GROUP);
+    let mut two = fixture.server.capture(GROUP, true);
     upper.close();
     fixture.server.apply(ShellEffect::Forget { group: GROUP });
     fixture.roundtrip(&mut client);
@@ -643,7 +735,7 @@ fn a_group_that_arrives_takes_the_focus_only_if_it_had_it() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
-    let mut unfocused = fixture.server.capture(GROUP);
+    let mut unfocused = fixture.server.capture(GROUP, true);
     let mut focused = unfocused.clone();
     window.close();
     fixture.server.apply(ShellEffect::Forget { group: GROUP });

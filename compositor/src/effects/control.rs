@@ -25,7 +25,12 @@ impl Driver {
                 });
             }
             Control::Wake { groups, reply } => {
+                let named = groups.clone();
                 self.operation(state, reply, |operation| Event::Wake { operation, groups });
+                match named.as_slice() {
+                    [] => state.present_last_focused(),
+                    named => state.present(named),
+                }
             }
             Control::Update { app, reply } => {
                 self.operation(state, reply, |operation| Event::Update { operation, app });

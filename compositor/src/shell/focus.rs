@@ -46,6 +46,7 @@ impl Overwinter {
     /// Gives the focus, without raising.
     pub fn focus_item(&mut self, item: Option<Item>) {
         self.shell.focus = item;
+        self.shell.note_choice();
         self.refresh_activated();
         self.keyboard_refocus();
     }

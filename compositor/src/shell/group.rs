@@ -68,6 +68,8 @@ pub struct Group {
     pub had_chosen_focus: bool,
     /// Its ghosts came from the store: after a restart, or from another host.
     pub arrived: bool,
+    /// When the user last chose one of its windows or ghosts, in the shell's own counting; 0 for never.
+    pub chosen: u64,
     touched: Option<Instant>,
 }
 
@@ -84,6 +86,7 @@ impl Group {
             had_focus: None,
             had_chosen_focus: false,
             arrived: false,
+            chosen: 0,
             touched: None,
         }
     }

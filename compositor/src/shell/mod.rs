@@ -24,6 +24,7 @@ mod focus;
 mod ghost;
 mod group;
 mod placement;
+mod present;
 mod stack;
 mod swap;
 mod window;
