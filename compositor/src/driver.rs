@@ -19,7 +19,7 @@ use calloop::RegistrationToken;
 use calloop::timer::{TimeoutAction, Timer};
 use overwinter_bus::{Bus, BusCommand};
 use overwinter_proto::transfer::Message;
-use overwinter_proto::Build;
+use overwinter_proto::{Build, GroupId};
 use overwinter_session::ids::{Instant, OperationId, PeerId, StoreId};
 use overwinter_session::{Config, Effect, Event, Outcome, Session, StoreReply, StoreRequest, View};
 use overwinter_store::Store;
@@ -115,13 +115,14 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     let identity = Identity::open(&folders.state.join("identity"))?;
     let (mut store, report) = Store::open(&folders.store).context("the store cannot be opened")?;
     let mut notices = Notices::default();
-    for (group, error) in &report.damaged {
-        notices.add(Some(*group), error.to_string());
-    }
     let (histories, unreadable) =
         store::histories(&mut store).context("the store cannot be read")?;
-    for (group, error) in unreadable {
-        notices.add(Some(group), error.to_string());
+    let told = |group: GroupId| unreadable.iter().any(|aside| aside.group == group);
+    for (group, error) in report.damaged.iter().filter(|(g, _)| !told(*g)) {
+        notices.add(Some(*group), error.to_string());
+    }
+    for aside in &unreadable {
+        notices.add(Some(aside.group), aside.why.clone());
     }
     let mut blobs = Blobs::default();
     for history in &histories {
@@ -132,7 +133,8 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     let incarnation = incarnation();
     let config = Config::new(incarnation, identity.public(), host.clone());
     let now = Instant(u64::try_from(state.now().as_millis()).unwrap_or(0));
-    let (session, effects) = Session::recover(config, now, histories, Vec::new());
+    let (mut session, effects) = Session::recover(config, now, histories, Vec::new());
+    session.set_aside(unreadable);
 
     let sender = channel(state)?;
     let answer = sender.clone();

@@ -1,4 +1,4 @@
-//! What bad input gets, IV: snapshots with a flipped bit, and a full disk. See `bad_input.rs` for what is held each time.
+//! What bad input gets, IV: snapshots and journals with a flipped bit, and a full disk. See `bad_input.rs` for what is held each time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +11,7 @@ use overwinter_tests::session::Session;
 use overwinter_tests::test_app::stage::{Stage, has_three_parts};
 use overwinter_tests::test_app::words::Do;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
+use serde_json::Value;
 
 fn store(session: &Session) -> PathBuf {
     session.state().join("overwinter/store")
@@ -29,10 +30,24 @@ fn chunks(stage: &Stage, group: &str) -> Result<BTreeSet<PathBuf>> {
 
 /// Flips one bit in the middle of a file; done twice it is as before.
 fn flip(file: &Path) -> Result<()> {
+    let middle = fs::read(file)?.len() / 2;
+    flip_at(file, &[middle])
+}
+
+/// Flips one bit in each of these bytes.
+fn flip_at(file: &Path, places: &[usize]) -> Result<()> {
     let mut bytes = fs::read(file)?;
-    let middle = bytes.len() / 2;
-    *bytes.get_mut(middle).context("an empty chunk")? ^= 0x10;
+    for at in places {
+        *bytes.get_mut(*at).context("nothing to flip there")? ^= 0x10;
+    }
     Ok(fs::write(file, bytes)?)
+}
+
+/// Where a journal's records begin (docs/store-format.md): what lies before is a name, two checked slots, and zeros.
+const FIRST_RECORD: usize = 1536;
+
+fn journal(session: &Session, group: &str) -> PathBuf {
+    store(session).join("groups").join(group).join("journal")
 }
 
 #[test]
@@ -100,6 +115,97 @@ fn a_group_whose_every_snapshot_is_damaged_rests_until_they_are_brought_back() -
     ensure!(wish.state == b"precious", "{wish:?}");
     ensure!(wake.end()?.code == 0);
     stage.goes_on()
+}
+
+/// A group that sleeps with two generations.
+fn sleeps(stage: &Stage, title: &str) -> Result<String> {
+    let (mut app, held) = stage.open(title)?;
+    ensure!(app.autosave(&held, 1, b"the former")? == 1);
+    stage.put_to_sleep(app, &held, 2, b"the newest")?;
+    Ok(held.group)
+}
+
+/// What is shown of a group whose journal is damaged; nothing can be done with it, and nothing is done to its file.
+fn is_set_aside(stage: &Stage, group: &str, happened: &str) -> Result<Value> {
+    let file = journal(&stage.session, group);
+    let before = fs::read(&file)?;
+    let status = stage.status(group)?.context("it is not shown")?;
+    ensure!(status["state"] == "quarantined", "{status}");
+    has_three_parts(&status["error"].to_string(), happened)?;
+    let told = stage.told(group)?;
+    ensure!(told.len() == 1 && told[0].contains(happened), "{told:?}");
+    let text = stage.begin(&["wake", group])?.fails()?;
+    has_three_parts(&text, happened)?;
+    ensure!(fs::read(&file)? == before, "its journal was written to");
+    Ok(status)
+}
+
+#[test]
+fn a_group_whose_journal_is_damaged_is_shown_as_such_and_wakes_when_that_is_brought_back()
+-> Result<()> {
+    let mut stage = Stage::new()?;
+    let last = sleeps(&stage, "damaged at its end")?;
+    let first = sleeps(&stage, "damaged from the start")?;
+    let sound = sleeps(&stage, "sound")?;
+    stage.crash()?;
+    let files = [&last, &first].map(|group| journal(&stage.session, group));
+    let end = fs::read(&files[0])?.len() - 1;
+    flip_at(&files[0], &[end])?;
+    flip_at(&files[1], &[FIRST_RECORD + 20])?;
+    stage.restart()?;
+
+    let status = is_set_aside(&stage, &last, "is damaged on disk: the last record")?;
+    ensure!(
+        status["generation"] == 2 && status["title"] == "what the test app holds",
+        "{status}"
+    );
+    ensure!(
+        status["error"]
+            .to_string()
+            .contains("last good generation is 2"),
+        "{status}"
+    );
+    let status = is_set_aside(&stage, &first, "is damaged on disk: a record within")?;
+    ensure!(status["generation"] == 0, "{status}");
+    // The others are fine.
+    let (app, held) = stage.wakes_with(&sound, b"the newest")?;
+    stage.put_to_sleep(app, &held, 3, b"newer")?;
+    stage.goes_on()?;
+
+    // Backups are played in.
+    stage.crash()?;
+    flip_at(&files[0], &[end])?;
+    flip_at(&files[1], &[FIRST_RECORD + 20])?;
+    stage.restart()?;
+    for group in [&last, &first] {
+        ensure!(stage.told(group)?.is_empty());
+        let status = stage.group_is(group, "asleep")?;
+        ensure!(
+            status["generation"] == 2 && status["error"].is_null(),
+            "{status}"
+        );
+        let (mut app, _) = stage.wakes_with(group, b"the newest")?;
+        app.end(&Do::End)?;
+    }
+    stage.wakes_with(&sound, b"newer")?;
+    Ok(())
+}
+
+#[test]
+fn a_flipped_bit_where_a_journal_holds_nothing_changes_nothing() -> Result<()> {
+    let mut stage = Stage::new()?;
+    let group = sleeps(&stage, "sound")?;
+    stage.crash()?;
+    // Zeros behind the journal's name and behind its slots, and one of the slots: there is another.
+    flip_at(&journal(&stage.session, &group), &[100, 520, 700, 1100])?;
+    stage.restart()?;
+    let status = stage.group_is(&group, "asleep")?;
+    ensure!(
+        status["generation"] == 2 && status["error"].is_null(),
+        "{status}"
+    );
+    stage.wakes_with(&group, b"the newest")?;
+    Ok(())
 }
 
 /// Lays a small disk of its own under the store, in a mount namespace that ends with this test.

@@ -204,7 +204,11 @@ impl Session {
         lease: Lease,
         revision: Revision,
     ) {
-        if self.ended.contains(&group) || self.arrivals.contains_key(&group) {
+        if self.ended.contains(&group)
+            || self.arrivals.contains_key(&group)
+            // Nothing could be stored for it. The app keeps all it has.
+            || self.aside.contains_key(&group)
+        {
             return;
         }
         let holder = |copy, stored| Holder {

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod answers;
+mod aside;
 mod blame;
 mod deadline;
 pub mod effect;
@@ -26,6 +27,7 @@ mod update;
 pub mod view;
 mod wake;
 
+pub use aside::Aside;
 pub use effect::{Effect, GroupResult, Outcome, ShellEffect, StoreRequest, ToApp};
 pub use event::{Event, FromApp, GroupHistory, Present, StoreReply};
 pub use invariants::Violation;

@@ -250,10 +250,9 @@ impl Session {
     fn begin_part(&mut self, id: OperationId, group: GroupId, goal: Goal) -> Option<Part> {
         let underway = Some(Part::Underway { was_live: true });
         let Some(g) = self.groups.get(&group) else {
-            let text = "There is no such group here.";
             return match goal {
                 Goal::Move => None,
-                _ => Some(Part::ended(Outcome::Failed, text)),
+                _ => Some(Part::ended(Outcome::Failed, self.why_not_here(group))),
             };
         };
         match goal {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use overwinter_proto::JournalRecord;
 use overwinter_proto::journal::{Closure, HostKey};
 
+use crate::aside::Aside;
 use crate::effect::{Effect, ShellEffect, StoreRequest, ToApp};
 use crate::event::{Event, FromApp};
 use crate::group::{Group, Pending};
@@ -72,6 +73,8 @@ pub struct Session {
     /// Groups whose journal has begun and knows no snapshot: only an app that is still alive has anything of them. With
     /// the newest lease, and whether the journal says `Opened`.
     pub(crate) bare: BTreeMap<GroupId, (Lease, bool)>,
+    /// Groups whose journal cannot be read.
+    pub(crate) aside: BTreeMap<GroupId, Aside>,
     /// Groups that have ended: nobody's claim brings them back.
     pub(crate) ended: BTreeSet<GroupId>,
     pub(crate) asks: BTreeMap<StoreId, Ask>,
@@ -145,6 +148,7 @@ impl Session {
             arrivals: BTreeMap::new(),
             moved: BTreeMap::new(),
             bare: BTreeMap::new(),
+            aside: BTreeMap::new(),
             ended: BTreeSet::new(),
             asks: BTreeMap::new(),
             focus: None,

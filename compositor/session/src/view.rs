@@ -70,6 +70,7 @@ impl Session {
     /// The session as it is now.
     pub fn view(&self) -> View {
         let mut groups: Vec<GroupView> = self.groups.values().map(|g| self.view_group(g)).collect();
+        groups.extend(self.aside.values().map(Session::view_aside));
         for (id, arrival) in &self.arrivals {
             // One that comes back: what it was here before is history.
             groups.retain(|g| g.group != *id);

@@ -52,7 +52,7 @@ impl Session {
                 ),
                 _ => format!("“{}” cannot be woken now; try again.", g.title),
             },
-            None => "There is no such group here.".to_owned(),
+            None => self.why_not_here(group),
         }
     }
 

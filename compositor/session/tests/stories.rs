@@ -910,3 +910,54 @@ fn one_group_that_cannot_be_packed_does_not_stop_the_others_from_moving() {
     assert_eq!(world.state(1, groups[1]), "live");
     world.heal_and_check();
 }
+
+fn session_of(world: &mut World) -> &mut overwinter_session::Session {
+    world.hosts[0].session.as_mut().unwrap()
+}
+
+#[test]
+fn a_group_that_cannot_be_read_is_shown_and_left_alone() {
+    let (mut world, app, groups) = desk(1);
+    let lost = GroupId(u128::MAX);
+    let why = "It is damaged. It is kept. Bring it back.";
+    let aside = overwinter_session::Aside {
+        group: lost,
+        title: "lost".into(),
+        generation: Some(Generation(3)),
+        why: why.into(),
+    };
+    session_of(&mut world).set_aside(vec![aside]);
+    let view = session_of(&mut world).view();
+    let shown = view.groups.iter().find(|g| g.group == lost).unwrap();
+    assert_eq!(
+        (shown.state, shown.generation),
+        ("quarantined", Generation(3))
+    );
+    assert_eq!(shown.error.as_deref(), Some(why));
+
+    let operation = wake(&mut world, vec![lost, groups[0]]);
+    world.run();
+    assert_eq!(world.outcome(operation, lost), Some(Outcome::Failed));
+    // Nor does an app's claim make it what it may not be.
+    let held = vec![(lost, Lease::FIRST, Revision(1))];
+    let (now, name, build) = (world.now, APP.to_owned(), build("1"));
+    let event = Event::Registered {
+        instance: app,
+        app: name,
+        build,
+        held,
+    };
+    let session = session_of(&mut world);
+    let effects = session.step(now, event);
+    assert!(!format!("{effects:?}").contains("Lease"), "{effects:?}");
+    assert!(!session.kept(app).contains(&lost));
+    assert_eq!(
+        session
+            .view()
+            .groups
+            .iter()
+            .filter(|g| g.group == lost)
+            .count(),
+        1
+    );
+}

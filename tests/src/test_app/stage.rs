@@ -68,6 +68,41 @@ impl Stage {
         })
     }
 
+    /// Ends the session as a power cut would.
+    ///
+    /// # Errors
+    /// When something of it will not die.
+    pub fn crash(&mut self) -> Result<()> {
+        self.session.crash()
+    }
+
+    /// Starts the session again after [`Stage::crash`].
+    ///
+    /// # Errors
+    /// See [`Session::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.session.restart(std::collections::BTreeMap::new())?;
+        self.compositor = self.session.compositor_pid().context("no compositor")?;
+        Ok(())
+    }
+
+    /// What the user was told about a group.
+    ///
+    /// # Errors
+    /// When the session does not answer.
+    pub fn told(&self, group: &str) -> Result<Vec<String>> {
+        let status = self.whole_status()?;
+        let notices = status["notices"].as_array().context("no notices")?;
+        let of_group = notices.iter().filter(|n| n["group"] == group);
+        Ok(of_group.map(|n| n["text"].to_string()).collect())
+    }
+
+    fn whole_status(&self) -> Result<Value> {
+        let said = self.session.overwinter(&["status", "--json"])?;
+        ensure!(said.code == 0, "{said:?}");
+        Ok(serde_json::from_str(&said.out)?)
+    }
+
     /// The next process of the test app that starts.
     ///
     /// # Errors
@@ -123,9 +158,7 @@ impl Stage {
     /// # Errors
     /// When the session does not answer.
     pub fn status(&self, group: &str) -> Result<Option<Value>> {
-        let said = self.session.overwinter(&["status", "--json"])?;
-        ensure!(said.code == 0, "{said:?}");
-        let status: Value = serde_json::from_str(&said.out)?;
+        let status = self.whole_status()?;
         let groups = status["groups"].as_array().context("no groups")?;
         Ok(groups.iter().find(|g| g["id"] == group).cloned())
     }

@@ -169,7 +169,7 @@ impl Session {
             Some(Home::Quarantined | Home::Departing(_) | Home::Released(_)) => {
                 Part::ended(Outcome::Skipped, self.why_not_awake(group))
             }
-            None => Part::ended(Outcome::Failed, "There is no such group here."),
+            None => Part::ended(Outcome::Failed, self.why_not_here(group)),
         };
         self.put_part(id, group, part);
         true

@@ -193,17 +193,34 @@ pub fn histories(store: &mut Store) -> Result<(Vec<GroupHistory>, Vec<Aside>), S
 
 /// A group whose journal cannot be read.
 fn aside(group: GroupId, error: &StoreError) -> Aside {
-    let (title, generation) = match error {
-        StoreError::Damaged {
-            title, last_good, ..
-        } => (title.clone().unwrap_or_default(), *last_good),
-        _ => (String::new(), None),
+    let StoreError::Damaged {
+        title,
+        what,
+        last_good,
+        ..
+    } = error
+    else {
+        return Aside {
+            group,
+            title: String::new(),
+            generation: None,
+            why: format!("{error}. The group rests; start the session again when that is done."),
+        };
+    };
+    let name = title.as_ref().map(|t| format!(" (“{t}”)"));
+    let good = match last_good {
+        Some(generation) => format!("its last good generation is {generation}"),
+        None => "which of its generations are good is unknown".to_owned(),
     };
     Aside {
         group,
-        title,
-        generation,
-        why: format!("{error}. It rests until then; start the session again when that is done."),
+        title: title.clone().unwrap_or_default(),
+        generation: *last_good,
+        why: format!(
+            "Group {group}{} is damaged on disk: {what}; {good}. It rests, and all its files are kept as they are. Bring that file \
+             back from a backup, then start the session again.",
+            name.unwrap_or_default()
+        ),
     }
 }
 
