@@ -34,6 +34,10 @@ use crate::value::{Map, Value};
 /// * `opaque`: for a type that only has serde's traits. It is kept as a whole, and what is inside is not looked at.
 /// * `local`: stays on this host (takes `default`, else the type's own).
 ///
+/// Where a `state.lock` lies beside the crate's `Cargo.toml`, each step is told the schema of the version that it leads from; a damaged
+/// one is a compile error. That the schema did not change without a new version is what the generated tests see to: a derive
+/// looks at one type, not at the parts that it is made of.
+///
 /// Fields are [`Part`](crate::Part)s: the standard library's types, and structs and enums with `#[derive(State)]` without
 /// `id` and `version`. Tests that hold the type to its promises are made by [`compatibility!`](crate::compatibility).
 ///

@@ -30,6 +30,7 @@ fn expand_root(name: &Ident, root: &Root) -> TokenStream {
         id,
         version,
         steps,
+        locked,
         record,
         local,
     } = root;
@@ -61,7 +62,16 @@ fn expand_root(name: &Ident, root: &Root) -> TokenStream {
     let names = names(&record.fields);
     let read = read_record(record, quote!(Self), quote!(#(#local_reads)*));
     let checks = checks(&Generics::default(), &record.fields);
+    let lock = locked.then(|| {
+        quote!(
+            const _: &[u8] = ::core::include_bytes!(::core::concat!(
+                ::core::env!("CARGO_MANIFEST_DIR"),
+                "/state.lock"
+            ));
+        )
+    });
     quote! {
+        #lock
         impl ::overwinter::State for #name {
             const TYPE_ID: &'static str = #id;
             const VERSION: u32 = #version;

@@ -7,6 +7,7 @@ use syn::{
     Result, Type,
 };
 
+use crate::lock::Lock;
 use crate::steps::Step;
 
 /// A type that derives `State`.
@@ -30,6 +31,8 @@ pub struct Root {
     pub id: LitStr,
     pub version: u32,
     pub steps: Vec<Step>,
+    /// Whether schemas of older versions were looked for in a `state.lock`: the crate is compiled anew when it changes.
+    pub locked: bool,
     pub record: Record,
     pub local: Vec<StateField>,
 }
@@ -166,11 +169,13 @@ fn read_root(input: &DeriveInput, on_type: OnType) -> Result<Root> {
     let mut steps = on_type.steps;
     steps.sort_by_key(|step| step.from);
     check_steps(version, version_span, &steps)?;
+    let locked = lock_steps(&id, &mut steps)?;
     let (record, local) = read_fields(name.span(), &data.fields, on_type.sealed)?;
     Ok(Root {
         id,
         version,
         steps,
+        locked,
         record,
         local,
     })
@@ -366,6 +371,20 @@ fn check_steps(version: u32, version_span: Span, steps: &[Step]) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Tells each step the schema that it leads from, where that version is released: branches that share a number are told apart by it.
+fn lock_steps(id: &LitStr, steps: &mut [Step]) -> Result<bool> {
+    if steps.is_empty() {
+        return Ok(false);
+    }
+    let Some(lock) = Lock::of_crate().map_err(|why| Error::new(id.span(), why))? else {
+        return Ok(false);
+    };
+    for step in steps {
+        step.schema = lock.schema(&id.value(), step.from).copied();
+    }
+    Ok(true)
 }
 
 /// The fields that travel, and those that stay.

@@ -3,6 +3,7 @@
 
 mod expand;
 mod input;
+mod lock;
 mod steps;
 
 use proc_macro::TokenStream;

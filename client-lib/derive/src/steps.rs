@@ -1,6 +1,6 @@
 //! `lens(1 => 2, rename("a", "b"), …)`: parsed straight into the expressions that build it.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -15,6 +15,8 @@ pub struct Step {
     pub span: Span,
     pub lenses: Vec<Lens>,
     pub code: Option<Code>,
+    /// Hash of the schema of version `from`, where it is released.
+    pub schema: Option<[u8; 32]>,
 }
 
 /// What lenses cannot say: paths of functions, each for one direction.
@@ -39,6 +41,10 @@ impl ToTokens for Step {
                 None => quote!(::core::option::Option::None),
             };
             tokens.extend(quote!(.with_code(#up, #back)));
+        }
+        if let Some(schema) = &self.schema {
+            let schema = Literal::byte_string(schema);
+            tokens.extend(quote!(.with_schema(*#schema)));
         }
     }
 }
@@ -80,6 +86,7 @@ impl Parse for Step {
             span: from.span(),
             lenses,
             code,
+            schema: None,
         })
     }
 }

@@ -1,6 +1,9 @@
 //! Made-up bodies that fit a schema.
 
+use overwinter_proto::{BlobHash, BlobRef};
+
 use super::{Around, Choice, IntKind, KeyShape, Record, Schema, Shape};
+use crate::parts;
 use crate::value::{Map, Value};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough chance for tests, the same everywhere.
@@ -42,7 +45,9 @@ impl Random {
     /// A value for `shape`.
     fn value(&mut self, shape: &Shape, around: Option<&Around<'_>>, depth: usize) -> Value {
         match shape {
-            Shape::Null | Shape::Blob | Shape::Secret => Value::Null,
+            Shape::Null => Value::Null,
+            Shape::Blob => self.blob(),
+            Shape::Secret => self.secret(),
             Shape::Any | Shape::Opaque | Shape::Some(_) => self.text(),
             Shape::Bool => Value::Bool(self.below(2) == 0),
             Shape::Int(kind) => self.int(*kind),
@@ -145,6 +150,24 @@ impl Random {
 
     fn text(&mut self) -> Value {
         Value::Text(["", "a", "snow", "überwintern", "7", "two words"][self.below(6)].to_owned())
+    }
+
+    /// The name of a blob; its bytes are nowhere.
+    fn blob(&mut self) -> Value {
+        let bytes = self.next().to_le_bytes();
+        Value::Map(parts::blob_value(BlobRef {
+            hash: BlobHash::of(&bytes),
+            len: bytes.len() as u64,
+        }))
+    }
+
+    /// None, or the placeholder of one that was left behind.
+    fn secret(&mut self) -> Value {
+        if self.below(3) == 0 {
+            return Value::Null;
+        }
+        let id = u128::from(self.next()) << 64 | u128::from(self.next());
+        Value::Map(parts::secret_value(id.to_le_bytes()))
     }
 
     fn int(&mut self, kind: IntKind) -> Value {
