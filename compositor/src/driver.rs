@@ -572,10 +572,7 @@ impl Driver {
             worker,
             ..
         } = self;
-        for outbox in peers.values() {
-            outbox.close();
-        }
-        quit::finish_store(jobs, worker);
+        quit::finish(peers.values(), &jobs, worker);
         drop(bus);
     }
 }

@@ -4,7 +4,7 @@
 //! 1. Nothing of a frame is kept before its length is known to be within [`MAX_FRAME`]; what is no message ends the stream.
 //! 2. At most [`UNREAD`] messages of a peer wait in this process: one that sends faster than it is read is not read.
 //! 3. Chunks go between the stream and the store worker; the main thread never sees them.
-//! 4. A peer that takes nothing for [`STALLED`] ends its own stream, and nobody else waits for it.
+//! 4. A peer that takes nothing for [`STALLED`] ends its own stream, and nobody else waits for it: not the end of the session either.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -55,7 +55,8 @@ impl Drop for Credit {
 enum Frame {
     Message(Vec<u8>),
     Chunk(Vec<u8>),
-    Close,
+    /// What is in it is dropped when everything before is written, or nothing more can be.
+    Close(Option<mpsc::Sender<()>>),
 }
 
 /// The way to a peer. Nothing here blocks; clones write to the same stream.
@@ -81,7 +82,12 @@ impl Outbox {
 
     /// Ends the stream once everything before is written.
     pub fn close(&self) {
-        let _ = self.0.send(Frame::Close);
+        let _ = self.0.send(Frame::Close(None));
+    }
+
+    /// As [`close`](Self::close); `written` is dropped when everything before is written, or nothing more can be.
+    pub fn close_and_tell(&self, written: mpsc::Sender<()>) {
+        let _ = self.0.send(Frame::Close(Some(written)));
     }
 }
 
@@ -144,7 +150,10 @@ fn write(
         let (bytes, chunk) = match frame {
             Frame::Message(bytes) => (bytes, false),
             Frame::Chunk(bytes) => (bytes, true),
-            Frame::Close => return Ok(()),
+            Frame::Close(written) => {
+                drop(written);
+                return Ok(());
+            }
         };
         let length = u32::try_from(bytes.len()).ok().filter(|l| *l <= MAX_FRAME);
         let Some(length) = length else {

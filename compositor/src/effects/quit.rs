@@ -4,7 +4,8 @@
 //! 1. Nobody is kept waiting for ever: a group that is not saved within [`PATIENCE`] (or, where the end is not to be
 //!    stopped, [`HURRY`]) counts as one that cannot be.
 //! 2. Whoever asked is told which groups could not be saved, and unless the end was to come anyway the session goes on.
-//! 3. What the store was asked to write is on disk before the process ends.
+//! 3. What the store was asked to write is on disk before the process ends; a stream to another host that takes nothing does not
+//!    delay it.
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use overwinter_bus::{OperationState, Reply};
 use overwinter_session::Event;
 use overwinter_session::ids::OperationId;
 
+use super::peer::Outbox;
 use super::store::Job;
 use super::{Incoming, signals};
 use crate::driver::Driver;
@@ -31,6 +33,9 @@ const HURRY: Duration = Duration::from_secs(12);
 
 /// How long the store may take to write what it was asked to.
 const STORE: Duration = Duration::from_secs(10);
+
+/// How long streams may take to write what was still to be said, once the store has finished. A live peer takes it at once.
+const STREAMS: Duration = Duration::from_secs(1);
 
 /// The session is about to end.
 #[derive(Debug)]
@@ -167,10 +172,20 @@ impl Driver {
     }
 }
 
-/// Lets the store worker finish. To be called when no more jobs can come, which `jobs` says: it is the last sender but for
-/// those of streams, which are closed.
-pub fn finish_store(jobs: mpsc::Sender<Job>, worker: JoinHandle<()>) {
-    drop(jobs);
+/// The last of the session: the store does what it was asked to, and streams write what was to be said. Streams that take
+/// nothing are not waited for longer than the store needs and [`STREAMS`].
+pub fn finish<'a>(
+    streams: impl Iterator<Item = &'a Outbox>,
+    jobs: &mpsc::Sender<Job>,
+    worker: JoinHandle<()>,
+) {
+    let (written, all_written) = mpsc::channel();
+    for outbox in streams {
+        outbox.close_and_tell(written.clone());
+    }
+    drop(written);
+    // Streams hold senders too, so the worker is told: it ends with the jobs that were there before.
+    let _ = jobs.send(Job::End);
     let (done, ended) = mpsc::channel();
     let waiting = std::thread::Builder::new().spawn(move || {
         let _ = worker.join();
@@ -181,5 +196,78 @@ pub fn finish_store(jobs: mpsc::Sender<Job>, worker: JoinHandle<()>) {
             "the store has not written everything within {} s; what was stored before is kept",
             STORE.as_secs()
         );
+    }
+    if all_written.recv_timeout(STREAMS) == Err(mpsc::RecvTimeoutError::Timeout) {
+        tracing::warn!(
+            "another host takes nothing more; what it was to be told, it is told when it asks again. No group is lost by that"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use overwinter_proto::transfer::{ChunkId, Message};
+    use overwinter_proto::{GroupId, JournalRecord, Lease, TxId};
+    use overwinter_session::StoreRequest;
+    use overwinter_session::ids::{PeerId, StoreId};
+    use overwinter_store::Store;
+
+    use super::super::peer;
+    use super::super::store::{self, Fault, With};
+    use super::*;
+
+    const GROUP: GroupId = GroupId(7);
+
+    #[test]
+    fn a_stream_that_takes_nothing_keeps_nobody_from_finishing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        let (jobs, worker) = store::start(store, Fault::default(), drop).unwrap();
+        // Nobody reads at the other end.
+        let (stream, _deaf) = UnixStream::pair().unwrap();
+        let outbox = peer::open(PeerId(1), stream.into(), jobs.clone(), drop).unwrap();
+        outbox.say(&Message::Chunk {
+            tx: TxId(1),
+            id: ChunkId([1; 32]),
+            bytes: vec![1; 4 << 20],
+        });
+        let records = [
+            JournalRecord::Opened { app: "app".into() },
+            JournalRecord::Lease(Lease(3)),
+        ];
+        for (id, record) in (1..).zip(records.clone()) {
+            let group = GROUP;
+            let request = StoreRequest::Record { group, record };
+            let (id, with) = (StoreId(id), With::default());
+            jobs.send(Job::Request { id, request, with }).unwrap();
+        }
+        finish(std::iter::once(&outbox), &jobs, worker);
+        // The worker has ended: the store is nobody's, and has what was asked for.
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let entries = store.journal(GROUP).unwrap();
+        let written: Vec<_> = entries.into_iter().map(|e| e.record).collect();
+        assert_eq!(written, records);
+    }
+
+    #[test]
+    fn what_was_to_be_said_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        let (jobs, worker) = store::start(store, Fault::default(), drop).unwrap();
+        let (here, there) = UnixStream::pair().unwrap();
+        let outbox = peer::open(PeerId(1), here.into(), jobs.clone(), drop).unwrap();
+        let (tell, heard) = mpsc::channel();
+        let hear = move |h| drop(tell.send(h));
+        let _other = peer::open(PeerId(2), there.into(), jobs.clone(), hear).unwrap();
+        for n in 0..100 {
+            outbox.say(&Message::Done { tx: TxId(n) });
+        }
+        finish(std::iter::once(&outbox), &jobs, worker);
+        let said = heard
+            .iter()
+            .filter(|h| matches!(h.what, peer::What::Message(..)));
+        assert_eq!(said.count(), 100);
     }
 }

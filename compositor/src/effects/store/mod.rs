@@ -100,6 +100,8 @@ pub enum Job {
         /// Lets the next one be read.
         credit: Credit,
     },
+    /// The session ends: nothing that comes after this is done.
+    End,
 }
 
 /// What the heart does not know of its requests.
@@ -224,7 +226,8 @@ fn aside(group: GroupId, error: &StoreError) -> Aside {
     }
 }
 
-/// Starts the worker. `answer` is called on its thread. It ends when every sender of jobs is gone.
+/// Starts the worker. `answer` is called on its thread. It ends with [`Job::End`], or when every sender
+/// of jobs is gone.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -247,6 +250,9 @@ pub fn start(
                 arrived: BTreeMap::new(),
             };
             for job in todo {
+                if matches!(job, Job::End) {
+                    break;
+                }
                 worker.work(job);
             }
         })?;
@@ -339,6 +345,7 @@ impl Worker {
                 self.chunk(peer, tx, id, &bytes);
                 drop(credit);
             }
+            Job::End => {}
         }
     }
 
