@@ -11,8 +11,9 @@ use overwinter_proto::transfer::ChunkId;
 
 use crate::keys::{GroupKeys, NONCE, TAG};
 
-/// Up to this size bytes are one chunk: cutting smaller ones would cost more files than it could ever save.
-pub const WHOLE: usize = 64 << 10;
+/// Up to this size bytes are one chunk: 64 KiB of an app's state with the snapshot around it. Cutting smaller ones would cost
+/// more files, each with its own sync, than it could ever save.
+pub const WHOLE: usize = 68 << 10;
 /// Smallest, wanted and largest size of a chunk (the last of a cut may be smaller).
 #[derive(Clone, Copy)]
 struct Sizes {
