@@ -206,3 +206,24 @@ fn run(command: &mut Command) -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn the_guides_show_the_examples_as_they_are() -> Result<()> {
+    for (guide, language, example) in [
+        ("guide-c.md", "c", "ffi/examples/notes.c"),
+        ("guide-python.md", "python", "python/examples/notes.py"),
+    ] {
+        let guide = fs::read_to_string(client_lib().join("../docs").join(guide))?;
+        let example = fs::read_to_string(client_lib().join(example))?;
+        let blocks: Vec<&str> = guide
+            .split(&format!("```{language}\n"))
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .collect();
+        ensure!(blocks.len() >= 5, "the guide shows little");
+        for block in blocks {
+            ensure!(example.contains(block), "the example has no\n{block}");
+        }
+    }
+    Ok(())
+}
