@@ -9,25 +9,21 @@
 //! How each effect is carried out stands in [`crate::effects`], one file for each part of the world.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
 use calloop::RegistrationToken;
 use calloop::timer::{TimeoutAction, Timer};
 use overwinter_bus::{Bus, BusCommand};
+use overwinter_proto::Build;
 use overwinter_proto::transfer::Message;
-use overwinter_proto::{Build, GroupId};
 use overwinter_session::ids::{Instant, OperationId, PeerId, StoreId};
-use overwinter_session::{Config, Effect, Event, Outcome, Session, StoreReply, StoreRequest, View};
-use overwinter_store::Store;
-use overwinter_watch::{App, Change, Keeper, Places, Watcher};
+use overwinter_session::{Effect, Event, Outcome, Session, StoreReply, StoreRequest, View};
+use overwinter_watch::{App, Change, Keeper, Watcher};
 
 use crate::effects::Incoming;
 use crate::effects::blobs::Blobs;
-use crate::effects::bus::Told;
 use crate::effects::identity::{self, Identity};
 use crate::effects::instances::Processes;
 use crate::effects::launch::Launcher;
@@ -37,9 +33,12 @@ use crate::effects::payloads::{Payload, Payloads};
 use crate::effects::peer::{Heard, Outbox, What};
 use crate::effects::quit::{self, Quitting};
 use crate::effects::shell::Pictured;
-use crate::effects::store::{self, Answer, Fault, Job, With};
-use crate::options::Options;
+use crate::effects::store::{Answer, Job, With};
 use crate::state::Overwinter;
+
+mod attach;
+
+pub use attach::{attach, attach_or_warn};
 
 /// The heart and everything it acts through.
 pub struct Driver {
@@ -71,160 +70,6 @@ pub struct Driver {
     timer: Option<(Instant, RegistrationToken)>,
     /// What was last told to those who watch.
     seen: View,
-}
-
-/// Where things are kept and found.
-struct Folders {
-    state: PathBuf,
-    store: PathBuf,
-    launcher: PathBuf,
-}
-
-impl Folders {
-    fn new(options: &Options) -> Result<Folders> {
-        let var = |name: &str| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
-        let state = var("XDG_STATE_HOME")
-            .or_else(|| Some(var("HOME")?.join(".local/state")))
-            .context("neither XDG_STATE_HOME nor HOME is set: there is nowhere to keep the session's state")?
-            .join("overwinter");
-        let launcher = options
-            .launcher
-            .clone()
-            .or_else(|| Some(var("XDG_RUNTIME_DIR")?.join("overwinter-launcher")))
-            .context("XDG_RUNTIME_DIR is not set: name the launcher's socket with --launcher")?;
-        let store = options.store.clone().unwrap_or_else(|| state.join("store"));
-        Ok(Folders {
-            state,
-            store,
-            launcher,
-        })
-    }
-}
-
-/// Attaches the heart to a compositor that listens already. Parts that are missing are told in the log; without a store, a
-/// bus or a host key there is no heart, and the compositor is a plain one.
-///
-/// # Errors
-/// What is missing, what that means, and what to do.
-pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
-    let folders = Folders::new(options)?;
-    let identity = Identity::open(&folders.state.join("identity"))?;
-    let (mut store, report) = Store::open(&folders.store).context("the store cannot be opened")?;
-    let mut notices = Notices::default();
-    let (histories, unreadable) =
-        store::histories(&mut store).context("the store cannot be read")?;
-    let told = |group: GroupId| unreadable.iter().any(|aside| aside.group == group);
-    for (group, error) in report.damaged.iter().filter(|(g, _)| !told(*g)) {
-        notices.add(Some(*group), error.to_string());
-    }
-    for aside in &unreadable {
-        notices.add(Some(aside.group), aside.why.clone());
-    }
-    let mut blobs = Blobs::default();
-    for history in &histories {
-        let stored = store.blobs(history.group).unwrap_or_default();
-        blobs.stored(history.group, stored);
-    }
-    let host = host_name();
-    let incarnation = incarnation();
-    let config = Config::new(incarnation, identity.public(), host.clone());
-    let now = Instant(u64::try_from(state.now().as_millis()).unwrap_or(0));
-    let (mut session, effects) = Session::recover(config, now, histories, Vec::new());
-    session.set_aside(unreadable);
-
-    let sender = channel(state)?;
-    let answer = sender.clone();
-    let (jobs, worker) = store::start(store, Fault::from_env(), move |a| {
-        drop(answer.send(Incoming::Store(a)))
-    })
-    .context("the store worker cannot be started")?;
-    let places = Places::from_env();
-    let apps = overwinter_watch::scan(&places);
-    let tell = sender.clone();
-    let watcher = Watcher::start(places, move |change| {
-        drop(tell.send(Incoming::Watch(change)))
-    })
-    .inspect_err(|e| tracing::warn!("{e}"))
-    .ok();
-    let mut launcher = Launcher::new(folders.launcher);
-    if let Err(e) = launcher.connect(&state.handle) {
-        tracing::warn!("{e}");
-    }
-    // Last: from here on apps call, and what they say waits in the channel.
-    let told = sender.clone();
-    let bus = Bus::start(None, move |event| {
-        drop(told.send(Incoming::Bus(Told::about(event))))
-    })?;
-    let mut driver = Driver {
-        session,
-        inbox: VecDeque::new(),
-        sender,
-        bus: Some(bus),
-        jobs,
-        launcher,
-        processes: Processes::default(),
-        payloads: Payloads::default(),
-        blobs,
-        pictured: Pictured::new(),
-        operations: Operations::default(),
-        notices,
-        peers: BTreeMap::new(),
-        apps,
-        builds: BTreeMap::new(),
-        keeper: Keeper::new(folders.state.join("builds")),
-        identity,
-        incarnation,
-        host,
-        quitting: None,
-        last_copy: 0,
-        last_peer: 0,
-        _watcher: watcher,
-        worker,
-        timer: None,
-        seen: View::default(),
-    };
-    driver.carry_out(state, effects);
-    driver.settle(state);
-    state.driver = Some(driver);
-    Ok(())
-}
-
-/// The one channel by which other threads reach the main one.
-fn channel(state: &Overwinter) -> Result<calloop::channel::Sender<Incoming>> {
-    let (sender, source) = calloop::channel::channel();
-    state
-        .handle
-        .insert_source(source, |event, (), state: &mut Overwinter| {
-            if let (calloop::channel::Event::Msg(incoming), Some(driver)) =
-                (event, &mut state.driver)
-            {
-                driver.inbox.push_back(incoming);
-            }
-        })
-        .map_err(|e| e.error)?;
-    Ok(sender)
-}
-
-/// This host's name for people.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "this host".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
-/// Larger than any before on this host as long as its clock is not set back by more than the time between two starts; the
-/// worst that a repeated number does is that a late answer of a former session looks like one of this.
-fn incarnation() -> u32 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Tells the heart everything that happened since the last time, and carries out what it wants.
@@ -547,18 +392,6 @@ impl Driver {
             Ok(token) => self.timer = Some((due, token)),
             Err(e) => tracing::error!("no timer: {}", e.error),
         }
-    }
-}
-
-/// Attaches the heart, or says why there is none and goes on without.
-pub fn attach_or_warn(state: &mut Overwinter, options: &Options) {
-    if options.no_session {
-        return;
-    }
-    if let Err(e) = attach(state, options) {
-        tracing::warn!(
-            "{e:#}. This is a plain Wayland session: nothing in it can sleep, update or move"
-        );
     }
 }
 

@@ -112,7 +112,12 @@ fn make_folders(folder: &Path) -> std::io::Result<()> {
     for folder in above {
         // The parent of a relative path's first part is the folder we are in.
         let here = Path::new(".");
-        File::open(if folder.as_os_str().is_empty() { here } else { folder })?.sync_all()?;
+        File::open(if folder.as_os_str().is_empty() {
+            here
+        } else {
+            folder
+        })?
+        .sync_all()?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Carries out the heart's wishes in the world, and turns what happens there into events: one file for each part of it.
 //!
-//! * [`bus`]: apps, over D-Bus; [`control`]: the command line.
+//! * [`bus`]: apps, over D-Bus; [`register`]: who they are; [`control`]: the command line.
 //! * [`blobs`]: which blobs each group has; [`payloads`]: states on their way.
 //! * [`store`]: the store worker's thread.
 //! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
@@ -23,6 +23,7 @@ pub mod operations;
 pub mod payloads;
 pub mod peer;
 pub mod quit;
+pub mod register;
 pub mod shell;
 pub mod signals;
 pub mod status;
@@ -34,7 +35,7 @@ use overwinter_proto::launch::ProcessId;
 #[derive(Debug)]
 pub enum Incoming {
     /// From the bus thread.
-    Bus(bus::Told),
+    Bus(register::Told),
     /// From the store worker.
     Store(store::Answer),
     /// From the watcher.

@@ -5,14 +5,14 @@ use overwinter_proto::JournalRecord;
 use overwinter_proto::journal::Closure;
 use overwinter_proto::transfer::{Manifest, Message};
 
+use super::AGAIN_MS;
 use super::stream::Host;
-use super::{AGAIN_MS, CHUNKS_MS};
 use crate::adopt::RECORD_MS;
 use crate::effect::{Outcome, ShellEffect, StoreRequest};
 use crate::event::StoreReply;
 use crate::group::*;
 use crate::ids::*;
-use crate::operation::{Goal, Part};
+use crate::operation::Goal;
 use crate::save::STORE_MS;
 use crate::session::{Asked, Fate, Moved, Session};
 
@@ -93,7 +93,7 @@ impl Arrival {
     }
 
     /// Whether the source may have heard, or the disk may say, that it is staged.
-    fn may_be_staged(&self) -> bool {
+    pub(super) fn may_be_staged(&self) -> bool {
         !matches!(
             self.stage,
             ArrivalStage::Unpacking { .. } | ArrivalStage::Naming { .. }
@@ -102,115 +102,6 @@ impl Arrival {
 }
 
 impl Session {
-    pub(crate) fn offered(
-        &mut self,
-        peer: PeerId,
-        host: Host,
-        tx: TxId,
-        manifest: Manifest,
-        keys: Vec<u8>,
-    ) {
-        let group = manifest.group;
-        if let Some(arrival) = self.arrivals.get_mut(&group) {
-            if arrival.tx == tx {
-                return;
-            }
-            if arrival.source.key == host.key && arrival.may_be_staged() {
-                let offer = Offer {
-                    peer,
-                    tx,
-                    manifest,
-                    keys,
-                };
-                arrival.next = Some(Box::new(offer));
-                return;
-            }
-            let why = "it is already on its way here from another host";
-            return self.refuse_offer(peer, &host, group, tx, why);
-        }
-        if let Err(why) = self.may_come(&manifest, tx) {
-            return self.refuse_offer(peer, &host, group, tx, &why);
-        }
-        let (app, title) = (manifest.app.clone(), manifest.title.clone());
-        let (generation, lease) = (manifest.generation, manifest.lease.next_host());
-        let request = StoreRequest::Unpack {
-            tx,
-            peer,
-            manifest,
-            keys,
-        };
-        let store = self.ask_store(group, Asked::Step, request);
-        let stage = ArrivalStage::Unpacking {
-            store,
-            until: self.now.after(CHUNKS_MS),
-            arrived: None,
-            prepared: None,
-        };
-        let arrival = Arrival {
-            tx,
-            peer: Some(peer),
-            source: host,
-            app,
-            title,
-            generation,
-            lease,
-            stage,
-            next: None,
-        };
-        self.arrivals.insert(group, arrival);
-        self.expect_from(peer, group);
-    }
-
-    /// Notes the group in the operation that receives.
-    fn expect_from(&mut self, peer: PeerId, group: GroupId) {
-        let Some(id) = self.streams.get(&peer).map(|s| s.operation) else {
-            return;
-        };
-        if let Some(operation) = self.operations.get_mut(&id) {
-            operation.parts.retain(|(g, _)| *g != group);
-            operation
-                .parts
-                .push((group, Part::Underway { was_live: true }));
-        }
-    }
-
-    /// A group comes only if this host has not owned it under that epoch or a later one.
-    fn may_come(&self, manifest: &Manifest, tx: TxId) -> Result<(), String> {
-        if self.ended.contains(&manifest.group) {
-            return Err("it was closed on that host".into());
-        }
-        if self.moved.contains_key(&tx) {
-            return Err("that move has ended already".into());
-        }
-        match self.groups.get(&manifest.group).map(|g| &g.home) {
-            None => Ok(()),
-            Some(Home::Released(departed)) if manifest.lease.epoch() >= departed.epoch => Ok(()),
-            Some(Home::Released(departed)) => Err(format!(
-                "that host has owned it later (epoch {}) than the sender (epoch {})",
-                departed.epoch,
-                manifest.lease.epoch()
-            )),
-            Some(_) => Err("that host holds it itself".into()),
-        }
-    }
-
-    /// Refuses, and remembers: the source's signed ABORTED will follow, and must be understood.
-    fn refuse_offer(&mut self, peer: PeerId, host: &Host, group: GroupId, tx: TxId, why: &str) {
-        let moved = Moved {
-            group,
-            source: host.key,
-            fate: Fate::Aborted,
-            release: None,
-        };
-        self.moved.entry(tx).or_insert(moved);
-        self.refuse(peer, tx, why);
-    }
-
-    fn refuse(&mut self, peer: PeerId, tx: TxId, why: &str) {
-        let why = why.to_owned();
-        self.say(peer, Message::Refuse { tx, why });
-    }
-
     /// The source has sent everything and says what it should amount to.
     pub(crate) fn prepared(&mut self, peer: PeerId, tx: TxId, closure: Closure) {
         let found = self

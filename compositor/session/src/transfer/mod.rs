@@ -4,6 +4,7 @@
 pub(crate) mod abort;
 pub(crate) mod destination;
 pub(crate) mod gone;
+mod offer;
 pub(crate) mod source;
 pub(crate) mod stream;
 
