@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::bridge::BridgeError;
 use crate::cbor;
-use crate::loss::LossReason;
+use crate::loss::{LossReason, LossReport};
 use crate::part::{Part, Reader, Shapes, ValueSink, Writer};
 use crate::parts::{self, SecretId};
 use crate::schema::Shape;
@@ -149,11 +149,14 @@ impl<T: Part + Zeroize, M: OnMove> Part for Secret<T, M> {
         };
         if let Some(value) = &self.value {
             let mut sink = ValueSink::default();
-            value.write(&mut Writer::new(&mut sink))?;
+            let written = value.write(&mut Writer::new(&mut sink));
             let mut value = sink.finish();
             let bytes = cbor::encode(&value).map(Zeroizing::new);
             wipe(&mut value);
-            let bytes = bytes.map_err(|e| BridgeError::new(e.to_string()))?;
+            // Not their own words, which may say what the value is.
+            let (Ok(()), Ok(bytes)) = (written, bytes) else {
+                return Err(BridgeError::new("a secret's value cannot be written"));
+            };
             parts::collect_secret(id, M::TRAVELS, bytes)?;
         }
         out.value(&Value::Map(parts::secret_value(id)))
@@ -165,17 +168,10 @@ impl<T: Part + Zeroize, M: OnMove> Part for Secret<T, M> {
         }
         let id = value.as_map().and_then(parts::secret_of);
         let id = id.ok_or_else(|| BridgeError::new("expected a secret's placeholder"))?;
-        let value = match parts::take_secret(id) {
-            Some(bytes) => {
-                let value = cbor::decode(&bytes)
-                    .map_err(|_| BridgeError::new("a secret's value is damaged"))?;
-                Some(Zeroizing::new(T::read(value, from)?))
-            }
-            None => {
-                from.lose_here(LossReason::SecretLeftBehind);
-                None
-            }
-        };
+        let value = parts::take_secret(id).and_then(|bytes| value_of(&bytes));
+        if value.is_none() {
+            from.lose_here(LossReason::SecretLeftBehind);
+        }
         Ok(Secret {
             id: Some(id),
             value,
@@ -186,6 +182,15 @@ impl<T: Part + Zeroize, M: OnMove> Part for Secret<T, M> {
     fn missing() -> Option<Self> {
         Some(Self::none())
     }
+}
+
+/// The value in `bytes`. One that is damaged, or of another type than this version's, is as good as left behind: it is no reason to
+/// lose the document, and neither why nor where is told, as that may say what the value is.
+fn value_of<T: Part + Zeroize>(bytes: &[u8]) -> Option<Zeroizing<T>> {
+    let value = cbor::decode(bytes).ok()?;
+    let mut silent = LossReport::default();
+    let value = T::read(value, &mut Reader::new(&mut silent)).ok()?;
+    Some(Zeroizing::new(value))
 }
 
 /// Overwrites what a value holds.
@@ -203,5 +208,46 @@ fn wipe(value: &mut Value) {
                 wipe(&mut value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{LossReason, Parts, Rest, Secret, restore_with_parts, save_with_parts};
+
+    #[derive(crate::State)]
+    #[state(id = "org.example.Safe/safe", version = 1)]
+    struct Safe {
+        name: String,
+        pin: Secret<u32>,
+        rest: Rest,
+    }
+
+    /// A secret's type is in no schema.
+    #[derive(crate::State)]
+    #[state(id = "org.example.Safe/safe", version = 1)]
+    struct Other {
+        name: String,
+        pin: Secret<u8>,
+        rest: Rest,
+    }
+
+    #[test]
+    fn a_secret_of_another_type_is_left_behind_and_said_nowhere() {
+        let safe = Safe {
+            name: "mine".into(),
+            pin: Secret::new(31_415_926),
+            rest: Rest::default(),
+        };
+        let (saved, parts) = save_with_parts(&safe, None, &Parts::default()).unwrap();
+        let back = restore_with_parts::<Other>(&saved.bytes, &parts).unwrap();
+        assert_eq!(back.value.name, "mine");
+        assert!(back.value.pin.is_left_behind());
+        let told: Vec<_> = back.loss.iter().map(|l| (&*l.path, &l.reason)).collect();
+        assert_eq!(told, [("pin", &LossReason::SecretLeftBehind)]);
+        // Whoever can read it gets it back.
+        let (again, kept) = save_with_parts(&back.value, None, &parts).unwrap();
+        let back = restore_with_parts::<Safe>(&again.bytes, &kept).unwrap();
+        assert_eq!(back.value.pin.reveal(), Some(&31_415_926));
     }
 }
