@@ -1,10 +1,12 @@
 //! Lenses that reach into a sub-record, a variant, or each element of a list or a map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use super::Lens;
 use super::keys::{Keys, key_before};
 use super::run::{At, Dir, LensError, Move, Run, run_all};
+use crate::cbor;
 use crate::loss::{LossReason, LossReport};
 use crate::value::{Map, Value};
 
@@ -281,7 +283,7 @@ impl Elements<'_> {
         Ok(())
     }
 
-    /// For each item the place of the same element in the base: by key, else by position.
+    /// For each item the place of the same element in the base: by key, else by content and place.
     fn partners(
         &self,
         items: &[Value],
@@ -291,10 +293,7 @@ impl Elements<'_> {
         if let Some(key) = self.keys.key() {
             return self.partners_by_key(items, base, key, run);
         }
-        if items.len() == base.len() {
-            return Ok((0..items.len()).map(Some).collect());
-        }
-        // Of a list that grew or shrank, what is equal at both ends is the same.
+        // What is equal at both ends is the same, and so is, between them, what is equal wherever it stands.
         let seen = self.seen(base, run)?;
         items.iter().try_for_each(|item| run.fuel.spend_on(item))?;
         let head = items.iter().zip(&seen).take_while(|(a, b)| a == b).count();
@@ -305,17 +304,27 @@ impl Elements<'_> {
             .take(most)
             .take_while(|(a, b)| a == b)
             .count();
-        let (changed, gone) = (items.len() - head - tail, base.len() - head - tail);
-        if changed > 0 && gone > 0 {
+        let (end, base_end) = (items.len() - tail, base.len() - tail);
+        let mut partners: Vec<Option<usize>> = (0..head).map(Some).collect();
+        let mut left = Equals::among(&seen, head..base_end, run)?;
+        for item in items.get(head..end).unwrap_or_default() {
+            partners.push(left.take(item, run)?);
+        }
+        partners.extend((base_end..base.len()).map(Some));
+        // Of a list that is as long as it was, what still stands at a place that nothing else has come from was edited there.
+        let mut gone = left.places();
+        let mut unpaired = false;
+        for (index, partner) in partners.iter_mut().enumerate() {
+            if partner.is_none() {
+                let stays = items.len() == base.len() && gone.remove(&index);
+                *partner = stays.then_some(index);
+                unpaired |= !stays;
+            }
+        }
+        if unpaired && !gone.is_empty() {
             run.lose("", LossReason::Unpaired);
         }
-        let tail_from = items.len() - tail;
-        let partner = |index: usize| match index {
-            _ if index < head => Some(index),
-            _ if index >= tail_from => Some(index - tail_from + base.len() - tail),
-            _ => None,
-        };
-        Ok((0..items.len()).map(partner).collect())
+        Ok(partners)
     }
 
     fn partners_by_key(
@@ -360,6 +369,41 @@ impl Elements<'_> {
         silent.fuel.set_levels(depth.at_first);
         Ok(seen)
     }
+}
+
+/// Elements of a list by their content, and where they stand.
+struct Equals(BTreeMap<Vec<u8>, VecDeque<usize>>);
+
+impl Equals {
+    fn among(seen: &[Value], places: Range<usize>, run: &mut Run<'_>) -> Result<Equals, LensError> {
+        let mut equals = Equals(BTreeMap::new());
+        for (index, element) in seen.iter().enumerate().take(places.end).skip(places.start) {
+            let content = content(element, run)?;
+            equals.0.entry(content).or_default().push_back(index);
+        }
+        Ok(equals)
+    }
+
+    /// The place of the first that is left of those equal to `item`.
+    fn take(&mut self, item: &Value, run: &mut Run<'_>) -> Result<Option<usize>, LensError> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let places = self.0.get_mut(&content(item, run)?);
+        Ok(places.and_then(VecDeque::pop_front))
+    }
+
+    /// Where those stand that are left.
+    fn places(self) -> BTreeSet<usize> {
+        self.0.into_values().flatten().collect()
+    }
+}
+
+/// What tells a value from others. What nests too deeply to be told is like nothing else but its kind: the result of lenses that
+/// make such a thing is refused later on.
+fn content(value: &Value, run: &mut Run<'_>) -> Result<Vec<u8>, LensError> {
+    run.fuel.make(value)?;
+    Ok(cbor::encode(value).unwrap_or_default())
 }
 
 /// What an element is known by.

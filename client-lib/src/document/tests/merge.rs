@@ -199,6 +199,42 @@ fn elements_without_a_key_are_known_by_their_place_and_neighbours() {
 }
 
 #[test]
+fn elements_without_a_key_that_changed_places_keep_what_is_theirs() {
+    let swapped = after(|book| book.lines.swap(0, 1));
+    assert_eq!(
+        swapped.value.lines,
+        [line("b", false), line("a", true), line("c", true)]
+    );
+    // As many as before, but not the same.
+    let moved_up = after(|book| {
+        book.lines.remove(0);
+        book.lines.push(old::Line {
+            text: "new".into(),
+            rest: Rest::default(),
+        });
+    });
+    assert_eq!(
+        moved_up.value.lines,
+        [line("b", false), line("c", true), line("new", false)]
+    );
+    assert!(swapped.loss.is_empty());
+    // It may as well have been "a" that was moved and edited.
+    assert_eq!(paths(&moved_up.loss), ["lines"]);
+    // An edit does not cost its neighbours theirs.
+    let edited = after(|book| {
+        let new = |text: &str| old::Line {
+            text: text.into(),
+            rest: Rest::default(),
+        };
+        book.lines.insert(0, new("first"));
+        book.lines[2] = new("B");
+        book.lines.push(new("last"));
+    });
+    let bold: Vec<_> = edited.value.lines.iter().map(|line| line.bold).collect();
+    assert_eq!(bold, [false, true, false, true, false]);
+}
+
+#[test]
 fn split_texts_are_joined_edited_and_split_again() {
     let back = after(|book| book.author = "Astrid Anna Lindgren".into());
     assert_eq!(
