@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use overwinter_proto::bus::MISSING_BLOB;
-
 use super::blobs::Along;
 use super::bus::{CallError, Wire};
 use super::document::guarded;
@@ -30,7 +28,7 @@ pub(super) struct Sent {
 }
 
 /// Why a state was not taken.
-enum CallOrWords {
+pub(super) enum CallOrWords {
     Call(CallError),
     Words(String),
 }
@@ -96,12 +94,13 @@ impl Thread {
         if let Some(former) = self.saved.get(&key)
             && !heard_of
             && former.whole == whole
+            && self.has_all_of(&group, &parts)
             // The title of a state that came from the session is known to the session alone.
             && (former.title.is_empty() || former.title == title)
         {
             let former = former.revision;
-            if op != 0 {
-                self.save_again(key, op, group, lease, former, title);
+            if op != 0 && !self.save_again(key, op, group, lease, former, title) {
+                return SaveEnd::NotTaken;
             }
             return SaveEnd::SameAs(former);
         }
@@ -128,20 +127,21 @@ impl Thread {
         }
     }
 
-    pub(super) fn send_state(&mut self, key: u64, sent: Sent) -> SaveEnd {
+    pub(super) fn send_state(&mut self, key: u64, mut sent: Sent) -> SaveEnd {
+        let mut handed_over = self.try_to_send(&sent);
         // Once more after the session has said that it lacks a blob: it may have let go of one that was not named for a while.
-        let handed_over = match self.try_to_send(&sent) {
-            Err(CallOrWords::Call(e)) if self.lacks_a_blob(&sent.group, &e) => {
-                self.try_to_send(&sent)
-            }
-            other => other,
-        };
+        if self.lacks_a_blob(&sent.group, &handed_over) {
+            handed_over = self.try_to_send(&sent);
+        }
+        // What it still lacks is not here. It may be there under the last restored state's name, or nowhere.
+        if self.lacks_a_blob(&sent.group, &handed_over) {
+            handed_over = match self.seek_blobs(&sent.group, &mut sent.parts) {
+                Ok(()) => self.try_to_send(&sent),
+                Err(why) => Err(CallOrWords::Words(why)),
+            };
+        }
         let why = match handed_over {
             Ok(()) | Err(CallOrWords::Call(CallError::NoSession)) => None,
-            Err(CallOrWords::Call(e)) if !e.is(MISSING_BLOB) => {
-                tracing::warn!("Saved was not heard by the session: {e}");
-                None
-            }
             Err(CallOrWords::Call(e)) => Some(e.to_string()),
             Err(CallOrWords::Words(why)) => Some(why),
         };
@@ -154,7 +154,7 @@ impl Thread {
             let group = sent.group;
             self.say(sent.op, &Outcome::Failed { group, why });
         }
-        SaveEnd::Failed
+        SaveEnd::NotTaken
     }
 
     fn try_to_send(&mut self, sent: &Sent) -> Result<(), CallOrWords> {
@@ -222,6 +222,9 @@ impl Thread {
             Ok(digests) => digests,
             Err(why) => return self.say(op, &Outcome::Failed { group, why }),
         };
+        if let Some(parts) = self.parts.get_mut(&group) {
+            parts.no_trial(copy);
+        }
         // Until it is saved again, the state that is stored is the one it came from.
         let sent = Sent {
             op: 0,
@@ -254,7 +257,8 @@ impl Thread {
         }
     }
 
-    /// Tells a revision once more that was handed over before; where the session has stored it, its number is enough.
+    /// Tells a revision once more that was handed over before; where the session has stored it, its number is enough. False: the
+    /// session has not taken it.
     pub(super) fn save_again(
         &mut self,
         key: u64,
@@ -263,7 +267,7 @@ impl Thread {
         lease: u64,
         revision: u64,
         title: String,
-    ) {
+    ) -> bool {
         let Some(known) = self
             .saved
             .get(&key)
@@ -274,7 +278,7 @@ impl Thread {
                 let why = "the state cannot be encoded; nothing was saved".to_owned();
                 self.say(op, &Outcome::Failed { group, why });
             }
-            return;
+            return true;
         };
         let sent = Sent {
             op,
@@ -285,7 +289,7 @@ impl Thread {
             parts: known.parts.clone(),
             ..*known
         };
-        self.send_state(key, sent);
+        !matches!(self.send_state(key, sent), SaveEnd::NotTaken)
     }
 
     fn say_restored(&self, answer: &RestoredAnswer) {

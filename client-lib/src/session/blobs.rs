@@ -8,6 +8,7 @@ use overwinter_proto::bus::{BUSY, MISSING_BLOB};
 use overwinter_proto::{BlobRef, Secrets};
 use zbus::zvariant;
 
+use super::answers::CallOrWords;
 use super::bus::{CallError, Way, Wire};
 use super::payload;
 use super::worker::Thread;
@@ -26,14 +27,39 @@ pub(super) struct GroupParts {
     carried: Parts,
     /// Handed out, and perhaps with the session alone: kept there as long as anybody here may read them, in the state or not.
     unread: Vec<WeakBlob>,
+    /// Where those are that came with the last restore.
+    source: Option<Arc<dyn Source>>,
+    /// Referred to and lost.
+    nowhere: HashSet<BlobRef>,
+    /// The copy that was restored last, until it is compared or forgotten.
+    trial: Option<u64>,
 }
 
 impl GroupParts {
     /// A state was restored with these.
-    pub fn restored(&mut self, parts: Parts, handed_out: &[Blob]) {
+    pub fn restored(
+        &mut self,
+        copy: u64,
+        parts: Parts,
+        source: Option<Arc<dyn Source>>,
+        handed_out: &[Blob],
+    ) {
+        self.trial = Some(copy);
+        self.source = source;
+        self.nowhere.clear();
         self.given.extend(handed_out.iter().map(Blob::name));
         self.unread.extend(handed_out.iter().map(Blob::downgrade));
         self.carried = parts;
+    }
+
+    /// A restored copy was compared, or is no more.
+    pub fn no_trial(&mut self, copy: u64) {
+        self.trial.take_if(|trial| *trial == copy);
+    }
+
+    /// Whether a copy was restored of which nothing has been heard yet.
+    pub fn has_trial(&self) -> bool {
+        self.trial.is_some()
     }
 
     /// Another session: what it has is not known.
@@ -51,6 +77,10 @@ impl GroupParts {
             let named = || Blob::elsewhere(name, None);
             parts.blobs.entry(name).or_insert_with(named);
         }
+        let nowhere = &self.nowhere;
+        parts
+            .blobs
+            .retain(|name, blob| blob.is_here() || !nowhere.contains(name));
     }
 }
 
@@ -146,6 +176,13 @@ impl Thread {
         })
     }
 
+    /// Whether the session was given every blob that is here.
+    pub(super) fn has_all_of(&self, group: &str, parts: &Parts) -> bool {
+        let known = self.parts.get(group);
+        let given = |blob: &Blob| known.is_some_and(|known| known.given.contains(&blob.name()));
+        parts.blobs().all(|blob| !blob.is_here() || given(blob))
+    }
+
     /// Whether it was new to the session.
     fn give(&mut self, group: &str, lease: u64, blob: &Blob) -> Result<bool, String> {
         let name = blob.name();
@@ -179,12 +216,42 @@ impl Thread {
     }
 
     /// The session says that it lacks a blob: give everything again.
-    pub(super) fn lacks_a_blob(&mut self, group: &str, error: &CallError) -> bool {
-        let lacks = error.is(MISSING_BLOB);
+    pub(super) fn lacks_a_blob(&mut self, group: &str, answer: &Result<(), CallOrWords>) -> bool {
+        let lacks = matches!(answer, Err(CallOrWords::Call(e)) if e.is(MISSING_BLOB));
         if lacks && let Some(parts) = self.parts.get_mut(group) {
             parts.forget_given();
         }
         lacks
+    }
+
+    /// Fetches what `parts` names and is not here, to be given again. What is nowhere is named no more: one picture that is lost must
+    /// not keep everything else from being saved. The state goes on referring to it.
+    ///
+    /// # Errors
+    /// What cannot be fetched now but perhaps later, for people.
+    pub(super) fn seek_blobs(&mut self, group: &str, parts: &mut Parts) -> Result<(), String> {
+        let known = self.parts.entry(group.to_owned()).or_default();
+        for (name, blob) in &mut parts.blobs {
+            if blob.is_here() {
+                continue;
+            }
+            let sought = Blob::elsewhere(*name, known.source.clone());
+            match sought.memfd() {
+                Ok(_) => *blob = sought,
+                Err(BlobError::Missing { .. }) => {
+                    tracing::warn!(
+                        "blob {} is nowhere to be had; the rest of the document is saved without it",
+                        name.hash
+                    );
+                    known.nowhere.insert(*name);
+                }
+                Err(e) => return Err(e.to_string()),
+            }
+        }
+        parts
+            .blobs
+            .retain(|name, blob| blob.is_here() || !known.nowhere.contains(name));
+        Ok(())
     }
 
     /// Where a copy's blobs are.

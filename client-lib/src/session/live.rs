@@ -261,7 +261,8 @@ impl<T: LiveState> AnyDocument for Kept<T> {
 
     /// Hooks may own the document that owns them.
     fn forget(&self) {
-        let hooks = self.hooks.replace(Hooks::new(&self.title()));
+        // No title is asked for any more: this may be called within an edit.
+        let hooks = self.hooks.replace(Hooks::new(""));
         drop(hooks);
     }
 }

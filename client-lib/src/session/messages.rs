@@ -53,9 +53,10 @@ pub(super) enum Job {
         group: String,
         lease: u64,
     },
-    /// A copy is no more.
+    /// A copy is no more: its key, and what the session calls it.
     Forget {
         key: u64,
+        copy: Option<(String, u64)>,
     },
     Timer {
         key: u64,
@@ -89,8 +90,10 @@ pub(super) enum SaveEnd {
     Sent,
     /// It is, byte for byte, what was handed over as this revision.
     SameAs(u64),
-    /// It could not be encoded or handed over.
+    /// It could not be encoded: another try is worth it only once something has changed.
     Failed,
+    /// The session has not taken it.
+    NotTaken,
 }
 
 /// A trial copy that was built, to be compared with what it was built from.

@@ -200,8 +200,9 @@ impl Session {
         self.0.quitting.get()
     }
 
-    /// Has everything said so far delivered, waiting at most a second. Call it before the process ends.
+    /// Has everything said and changed so far delivered, waiting at most a second. Call it before the process ends.
     pub fn flush(&self) {
+        self.groups().iter().for_each(Group::save_what_waits);
         self.0.worker.flush(UI_WAIT);
     }
 
@@ -329,7 +330,10 @@ impl Inner {
             .retain(|other| other.key() != group.key());
         group.set_standing(Standing::Gone);
         group.forget_document();
-        self.worker.send(Job::Forget { key: group.key() });
+        self.worker.send(Job::Forget {
+            key: group.key(),
+            copy: group.attached().map(|at| (at.group, at.copy)),
+        });
     }
 
     pub(super) fn answer(&self, op: u64, answer: Answered) {

@@ -11,7 +11,7 @@ use super::answers::{RestoredAnswer, Sent};
 use super::blobs::GroupParts;
 use super::bus::{Bus, CallError, Way};
 use super::document::{Decoder, guarded};
-use super::messages::{Incoming, Job, Opened, Outcome, Registered, ToUi};
+use super::messages::{Incoming, Job, Opened, Outcome, Registered, SaveEnd, ToUi};
 use super::payload;
 use super::requests::Trial;
 use super::wake::WakeHandle;
@@ -259,7 +259,12 @@ impl Thread {
                 lease,
                 revision,
                 title,
-            } => self.save_again(key, op, group, lease, revision, title),
+            } => {
+                if !self.save_again(key, op, group, lease, revision, title) {
+                    let end = SaveEnd::NotTaken;
+                    self.tell(ToUi::SaveFinished { key, revision, end });
+                }
+            }
             Job::CheckTrial(check) => self.check_trial(check),
             Job::Say {
                 op,
@@ -275,13 +280,7 @@ impl Thread {
             Job::Closed { group, lease } => {
                 self.inform("Closed", &(group.as_str(), lease));
             }
-            Job::Forget { key } => {
-                if let Some(sent) = self.saved.remove(&key)
-                    && self.saved.values().all(|other| other.group != sent.group)
-                {
-                    self.parts.remove(&sent.group);
-                }
-            }
+            Job::Forget { key, copy } => self.forget(key, copy),
             Job::Timer { key, at } => {
                 self.timers.insert((at, key));
             }
@@ -290,6 +289,22 @@ impl Thread {
                 let _ = done.send(());
             }
             Job::Stop => {}
+        }
+    }
+
+    /// What hangs on a group goes with the last copy of it, unless another has been restored meanwhile.
+    fn forget(&mut self, key: u64, copy: Option<(String, u64)>) {
+        let sent = self.saved.remove(&key).map(|sent| sent.group);
+        let (group, copy) = copy.unzip();
+        let Some(group) = group.or(sent) else { return };
+        let Some(parts) = self.parts.get_mut(&group) else {
+            return;
+        };
+        if let Some(copy) = copy {
+            parts.no_trial(copy);
+        }
+        if !parts.has_trial() && self.saved.values().all(|other| other.group != group) {
+            self.parts.remove(&group);
         }
     }
 
@@ -357,15 +372,15 @@ impl Thread {
             travelling: taken_secrets(travelling),
         });
         let source = self.source(&group, copy);
-        let (read, handed_out) = parts::find(parts.clone(), source, || {
+        let (read, handed_out) = parts::find(parts.clone(), source.clone(), || {
             payload::take(state)
                 .map_err(|e| format!("the state cannot be taken: {e}"))
                 .and_then(|bytes| Ok((self.decode(&bytes)?, *blake3::hash(&bytes).as_bytes())))
         });
-        let known = self.parts.entry(group.clone()).or_default();
-        known.restored(parts, &handed_out);
         match read {
             Ok(((kind, decoded), whole)) => {
+                let known = self.parts.entry(group.clone()).or_default();
+                known.restored(copy, parts, source, &handed_out);
                 let trial = Trial {
                     op,
                     group,

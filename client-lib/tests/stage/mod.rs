@@ -149,7 +149,11 @@ struct BlobsObject {
     shelf: Shelf,
     /// How many calls are answered by Busy first.
     busy: Arc<Mutex<u32>>,
+    let_go: LetGo,
 }
+
+/// A blob that no kept state names, though its bytes can still be found.
+pub type LetGo = Arc<Mutex<Option<Vec<u8>>>>;
 
 impl BlobsObject {
     fn is_busy(&self) -> Result<(), Refused> {
@@ -178,11 +182,17 @@ impl BlobsObject {
             return Err(Refused::BadPayload("not the blob".to_owned()));
         }
         self.shelf.lock().unwrap().insert(hash.clone(), bytes);
+        self.let_go.lock().unwrap().take_if(|gone| *gone == hash);
         let _ = self.said.send(Said::PutBlob { lease, hash });
         Ok(())
     }
 
-    fn get_blob(&self, _group: String, copy: u64, hash: Vec<u8>) -> Result<zvariant::OwnedFd, Refused> {
+    fn get_blob(
+        &self,
+        _group: String,
+        copy: u64,
+        hash: Vec<u8>,
+    ) -> Result<zvariant::OwnedFd, Refused> {
         self.is_busy()?;
         let found = self.shelf.lock().unwrap().get(&hash).cloned();
         let _ = self.said.send(Said::GetBlob { copy, hash });
@@ -210,6 +220,7 @@ pub const COPY: u64 = 7;
 struct SessionObject {
     said: Sender<Said>,
     shelf: Shelf,
+    let_go: LetGo,
     reason: &'static str,
     keep: bool,
 }
@@ -280,10 +291,12 @@ impl SessionObject {
     ) -> Result<(), Refused> {
         let (state, sealed) = payload(state);
         let shelf = self.shelf.lock().unwrap();
-        if blobs.iter().any(|(hash, _)| !shelf.contains_key(hash)) {
+        let let_go = self.let_go.lock().unwrap();
+        let lacks = |hash| !shelf.contains_key(hash) || let_go.as_ref() == Some(hash);
+        if blobs.iter().any(|(hash, _)| lacks(hash)) {
             return Err(Refused::MissingBlob("a blob is missing".to_owned()));
         }
-        drop(shelf);
+        drop((shelf, let_go));
         // Secrets are in no message.
         assert!(secrets.0.is_empty() && travelling.0.is_empty());
         let along = Along {
@@ -355,6 +368,7 @@ pub struct Peer {
     said: Receiver<Said>,
     pub shelf: Shelf,
     pub busy: Arc<Mutex<u32>>,
+    pub let_go: LetGo,
     pub app: RefCell<String>,
 }
 
@@ -365,15 +379,17 @@ impl Peer {
 
     pub fn start_that(bus: &PrivateBus, reason: &'static str, keep: bool) -> Peer {
         let (said, heard) = mpsc::channel();
-        let (shelf, busy) = (Shelf::default(), Arc::default());
+        let (shelf, busy, let_go) = (Shelf::default(), Arc::default(), LetGo::default());
         let blobs = BlobsObject {
             said: said.clone(),
             shelf: shelf.clone(),
             busy: Arc::clone(&busy),
+            let_go: let_go.clone(),
         };
         let object = SessionObject {
             said,
             shelf: shelf.clone(),
+            let_go: let_go.clone(),
             reason,
             keep,
         };
@@ -388,6 +404,7 @@ impl Peer {
             said: heard,
             shelf,
             busy,
+            let_go,
             app: RefCell::default(),
         }
     }

@@ -15,6 +15,9 @@ use crate::session::messages::{Job, Outcome, SaveEnd, SaveJob};
 const QUIET: Duration = Duration::from_millis(300);
 /// A change waits no longer than this, so that with encoding and storing a crash loses at most a second.
 const AT_MOST: Duration = Duration::from_millis(700);
+/// A state that was not taken is handed over again after this long, then after twice as long, and so on up to the second: a disk
+/// that is full stays so for a while, and nobody's next key must be what saves the last one.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(32));
 
 /// What a copy knows of its own changes.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub(super) struct Saving {
     /// The worker is at a save of this copy.
     busy: Cell<bool>,
     pending: Cell<Option<Pending>>,
+    /// When what was not taken is handed over again, and how long was waited for it.
+    again: Cell<Option<(Instant, Duration)>>,
     /// Something was changed while the copy was on trial or retired.
     touched: Cell<bool>,
 }
@@ -44,6 +49,7 @@ impl Saving {
 
     pub fn cancel(&self) {
         self.pending.set(None);
+        self.again.set(None);
     }
 }
 
@@ -115,9 +121,14 @@ impl Group {
         let saving = &self.0.saving;
         saving.busy.set(false);
         match end {
-            SaveEnd::Sent => {}
+            SaveEnd::Sent => saving.again.set(None),
             SaveEnd::Failed => saving.handed.set(None),
+            SaveEnd::NotTaken => {
+                saving.handed.set(None);
+                self.hand_over_again();
+            }
             SaveEnd::SameAs(former) => {
+                saving.again.set(None);
                 if self.revision() == revision && saving.told.get() < revision {
                     saving.revision.set(former);
                     saving.handed.set(Some(former));
@@ -214,6 +225,26 @@ impl Group {
         }
     }
 
+    fn hand_over_again(&self) {
+        if self.standing() != Standing::Live {
+            return;
+        }
+        let again = &self.0.saving.again;
+        let after = match again.get() {
+            Some((_, waited)) => (2 * waited).min(AGAIN.1),
+            None => AGAIN.0,
+        };
+        again.set(Some((Instant::now() + after, after)));
+        self.wait(after);
+    }
+
+    /// Saves at once what waits for a pause.
+    pub(in crate::session) fn save_what_waits(&self) {
+        if self.0.saving.pending.get().is_some() {
+            self.save(0, None);
+        }
+    }
+
     fn wait(&self, after: Duration) {
         if let Some(session) = self.0.session.upgrade() {
             session.worker.send(Job::Timer {
@@ -225,10 +256,14 @@ impl Group {
 
     /// The timer has run out: save, unless the user goes on typing and may.
     pub(in crate::session) fn autosave_due(&self) {
+        let now = Instant::now();
         let Some(pending) = self.0.saving.pending.get() else {
+            let again = self.0.saving.again.get();
+            if again.is_some_and(|(at, _)| at <= now) && !self.is_handed_over() {
+                self.save(0, None);
+            }
             return;
         };
-        let now = Instant::now();
         let wanted = (pending.last + QUIET).min(pending.first + AT_MOST);
         if now < wanted {
             self.wait(wanted - now);
