@@ -43,7 +43,7 @@ pub enum Job {
         /// What.
         request: StoreRequest,
         /// What belongs to it.
-        with: With,
+        with: Box<With>,
     },
     /// A blob for the next save.
     PutBlob {
@@ -310,7 +310,7 @@ impl Worker {
     fn work(&mut self, job: Job) {
         match job {
             Job::Request { id, request, with } => {
-                if let Some(reply) = self.request(id, request, with) {
+                if let Some(reply) = self.request(id, request, *with) {
                     self.reply(id, reply);
                 }
             }
@@ -496,14 +496,36 @@ impl Worker {
         })
     }
 
-    fn windows(&mut self, group: GroupId, generation: Generation) {
-        let windows = match self.store.get(group, generation) {
-            Ok(snapshot) => snapshot.windows,
-            Err(e) => {
-                tracing::warn!("no ghost: {e}");
-                Vec::new()
-            }
+    /// With their pictures or, where these are damaged, without; places of the last good generation rather than none: a
+    /// ghost is how the user gets at the group.
+    fn windows_of(
+        &mut self,
+        group: GroupId,
+        generation: Generation,
+    ) -> Result<Vec<WindowSnapshot>, StoreError> {
+        let damage = match self.store.get(group, generation) {
+            Ok(snapshot) => return Ok(snapshot.windows),
+            Err(e) => e,
         };
+        tracing::warn!("a plain ghost: {damage}");
+        let good = match &damage {
+            StoreError::Damaged { last_good, .. } => *last_good,
+            _ => None,
+        };
+        let places = [Some(generation), good].into_iter().flatten();
+        for generation in places {
+            if let Ok(stored) = self.store.read(group, generation) {
+                return Ok(stored.snapshot.windows);
+            }
+        }
+        Err(damage)
+    }
+
+    fn windows(&mut self, group: GroupId, generation: Generation) {
+        let windows = self.windows_of(group, generation).unwrap_or_else(|e| {
+            tracing::warn!("no ghost: {e}");
+            Vec::new()
+        });
         (self.answer)(Answer::Windows { group, windows });
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use overwinter_proto::Lease;
 use overwinter_proto::journal::Closure;
-use overwinter_proto::snapshot::Placement;
+use overwinter_proto::snapshot::{Picture, Placement};
 use overwinter_proto::transfer::Message;
 use overwinter_session::ids::PayloadId;
 
@@ -26,7 +26,9 @@ struct Host {
     last: u64,
     /// What the next states refer to.
     blobs: Arc<BTreeSet<BlobRef>>,
-    _folder: tempfile::TempDir,
+    /// How its window looks in the next saves.
+    picture: Option<Picture>,
+    folder: tempfile::TempDir,
 }
 
 impl Host {
@@ -43,7 +45,8 @@ impl Host {
             outbox: None,
             last: 0,
             blobs: Arc::default(),
-            _folder: folder,
+            picture: None,
+            folder,
         }
     }
 
@@ -67,7 +70,7 @@ impl Host {
             name: "main".into(),
             title: "t".into(),
             place: Placement::default(),
-            picture: None,
+            picture: self.picture.clone(),
         }];
         let payload = state.map(|state| Payload {
             group: GROUP,
@@ -80,7 +83,11 @@ impl Host {
             windows,
             ..With::default()
         };
-        let job = Job::Request { id, request, with };
+        let job = Job::Request {
+            id,
+            request,
+            with: with.into(),
+        };
         self.jobs.send(job).unwrap();
         id
     }
@@ -344,6 +351,65 @@ fn what_cannot_be_done_says_why() {
         Answer::Windows { windows, .. } => assert_eq!(windows, []),
         other => panic!("{other:?}"),
     }
+}
+
+/// The files of all chunks.
+fn chunks(host: &Host) -> BTreeSet<std::path::PathBuf> {
+    let objects = host.folder.path().join("objects").join(GROUP.to_string());
+    let shelves = std::fs::read_dir(objects).unwrap();
+    let files = |shelf: std::fs::DirEntry| std::fs::read_dir(shelf.path()).unwrap();
+    let all = shelves.flat_map(|shelf| files(shelf.unwrap()));
+    all.map(|file| file.unwrap().path()).collect()
+}
+
+/// Damages every chunk that came since.
+fn damage_since(host: &Host, before: &BTreeSet<std::path::PathBuf>) {
+    let now = chunks(host);
+    let new: Vec<_> = now.difference(before).collect();
+    assert!(!new.is_empty());
+    for file in new {
+        std::fs::write(file, b"noise").unwrap();
+    }
+}
+
+fn windows(host: &Host, generation: Generation) -> Vec<WindowSnapshot> {
+    let group = GROUP;
+    host.jobs.send(Job::Windows { group, generation }).unwrap();
+    match host.answers.recv_timeout(PATIENCE).unwrap() {
+        Answer::Windows { windows, .. } => windows,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_ghost_whose_picture_or_snapshot_is_damaged_still_has_its_place() {
+    let mut host = Host::new();
+    let app = "org.example.App".into();
+    assert_eq!(
+        host.record(JournalRecord::Opened { app }),
+        StoreReply::Recorded
+    );
+    assert_eq!(host.write(vec![1]), StoreReply::Written(Generation(1)));
+    let before = chunks(&host);
+    host.picture = Some(Picture {
+        width: 1,
+        height: 1,
+        scale_120: 120,
+        geometry_x: 0,
+        geometry_y: 0,
+        argb: vec![7; 4],
+    });
+    assert_eq!(host.write(vec![1]), StoreReply::Written(Generation(2)));
+    assert!(windows(&host, Generation(2))[0].picture.is_some());
+    damage_since(&host, &before);
+    let bare = windows(&host, Generation(2));
+    assert_eq!((bare.len(), bare[0].name.as_str()), (1, "main"));
+    assert_eq!(bare[0].picture, None);
+
+    let before = chunks(&host);
+    assert_eq!(host.write(vec![2]), StoreReply::Written(Generation(3)));
+    damage_since(&host, &before);
+    assert_eq!(windows(&host, Generation(3)), bare, "of the last good one");
 }
 
 #[test]
