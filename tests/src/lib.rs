@@ -6,6 +6,7 @@
 //! * [`input`], [`screen`], [`atspi`], [`proc`]: hands, eyes, a screen reader, the kernel's word.
 //! * [`wire`], [`witness`]: clients that misbehave, and one that sees whether it suffers from it.
 //! * [`install`]: applications in a private prefix.
+//! * [`notes`]: the life of an example, whatever it is written in.
 //! * [`bench`]: figures, taken from the outside.
 //!
 //! Checks read the truth from the outside only: texts through AT-SPI, the clipboard as another client reads it, `/proc`,
@@ -16,6 +17,7 @@ pub mod bench;
 pub mod host;
 pub mod input;
 pub mod install;
+pub mod notes;
 pub mod place;
 pub mod proc;
 pub mod recorder;

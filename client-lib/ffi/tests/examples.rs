@@ -5,28 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
-use overwinter_tests::atspi::{Content, Reader};
-use overwinter_tests::input::{Hands, key, modifier};
-use overwinter_tests::install;
+use anyhow::{Context, Result, ensure};
+use overwinter_tests::atspi::Reader;
+use overwinter_tests::input::Hands;
+use overwinter_tests::notes::{Example, ask, lives, shown, start, window_on};
 use overwinter_tests::place::programs;
-use overwinter_tests::session::{Session, Wish};
-use overwinter_tests::story::still;
 use overwinter_tests::wait::{self, PATIENCE};
-
-/// What both examples call their notes; their windows say the version, too.
-const TITLE: &str = "A note";
-
-/// An example as it is installed.
-struct Example {
-    id: &'static str,
-    /// Its two versions, each a file that can be started.
-    versions: [PathBuf; 2],
-    /// What it needs in its environment.
-    env: Vec<(&'static str, String)>,
-    /// Whether `/proc` tells which of the two a process runs; of a script only the process itself knows.
-    is_program: bool,
-}
 
 #[test]
 fn notes_in_c_sleep_wake_and_change_versions() -> Result<()> {
@@ -42,6 +26,9 @@ fn notes_in_c_sleep_wake_and_change_versions() -> Result<()> {
         versions: [build(1)?, build(2)?],
         env: vec![("LD_LIBRARY_PATH", prefix.join("lib").display().to_string())],
         is_program: true,
+        title: "A note",
+        tells_version: true,
+        keeps_caret: true,
     })
 }
 
@@ -57,115 +44,71 @@ fn notes_in_python_sleep_wake_and_change_versions() -> Result<()> {
         fs::write(&program, source.replace(was, &is))?;
         Ok(program)
     };
-    let package = client_lib().join("python");
     lives(&Example {
         id: "org.example.PyNotes",
         versions: [write(1)?, write(2)?],
-        env: vec![
-            ("LD_LIBRARY_PATH", prefix.join("lib").display().to_string()),
-            ("PYTHONPATH", package.display().to_string()),
-            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
-        ],
+        env: python(&prefix),
         is_program: false,
+        title: "A note",
+        tells_version: true,
+        keeps_caret: true,
     })
 }
 
-/// The story of one note.
-fn lives(example: &Example) -> Result<()> {
-    let base = tempfile::Builder::new().prefix("ow-").tempdir()?;
-    let mut wish = Wish::headless(base.path().join("s"));
-    for (name, value) in &example.env {
-        wish.env.insert((*name).to_owned(), value.clone());
-    }
-    let mut session = Session::prepare(wish.clone())?;
-    put(&session, example, 1)?;
-    session.restart(wish.env)?;
-    let empty = still(&session)?;
-
+#[test]
+fn what_a_program_in_python_raises_is_told_and_nothing_is_lost() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let prefix = install_library(folder.path())?;
+    let source = fs::read_to_string(client_lib().join("python/examples/notes.py"))?;
+    let capture = "        text = self.buffer.get_text(";
+    ensure!(source.contains(capture), "the example captures otherwise");
+    let raise =
+        "        if self.buffer.get_char_count() == 7: raise ValueError('seven is too many')\n";
+    let program = folder.path().join("notes.py");
+    fs::write(
+        &program,
+        source.replace(capture, &format!("{raise}{capture}")),
+    )?;
+    let example = Example {
+        id: "org.example.PyNotes",
+        versions: [PathBuf::new(), program],
+        env: python(&prefix),
+        is_program: false,
+        title: "A note",
+        tells_version: true,
+        keeps_caret: true,
+    };
+    let (_base, session, empty) = start(&example, 2)?;
     ask(&session, &["launch", example.id])?;
     let eyes = Reader::new(&session)?;
-    let first = shown(&eyes, example, 1, |content| content.text.is_empty())?.0;
-    let rect = wait::until("the window is on screen", || {
-        let now = still(&session)?;
-        let around = empty.difference(&now, empty.whole()).1;
-        Ok(around.filter(|r| r.width > 300))
-    })?;
+    let pid = shown(&eyes, &example, 2, |content| content.text.is_empty())?.0;
     let mut hands = Hands::new(&session)?;
-    hands.click(rect.middle())?;
-    hands.type_text("winter is coming\nnothing has to be closed")?;
-    hands.tap(0, key::HOME)?;
-    let before = shown(&eyes, example, 1, |content| {
-        content.text == "winter is coming\nnothing has to be closed" && content.caret == 17
-    })?
-    .1;
-
-    // Asleep: no process. Awake: another one, with the same text and caret.
-    ask(&session, &["hibernate", TITLE])?;
-    wait::for_end(first, PATIENCE)?;
-    ensure!(eyes.views()?.is_empty(), "somebody shows a window");
-    ask(&session, &["wake", TITLE])?;
-    let second = shown(&eyes, example, 1, |content| *content == before)?.0;
-    ensure!(second != first, "the process never ended");
-
-    // Updated: the session sees by itself that 2.0 is there.
-    put(&session, example, 2)?;
-    let third = shown(&eyes, example, 2, |content| *content == before)?.0;
-    ensure!(third != second, "one process cannot run two versions");
-    hands.click(rect.middle())?;
-    hands.tap(modifier::CTRL, key::HOME)?;
-    hands.type_text("2.0: ")?;
-    let edited = format!("2.0: {}", before.text);
-    shown(&eyes, example, 2, |content| content.text == edited)?;
-
-    // And back, with what was written in 2.0; and up again.
-    ask(&session, &["update", "--undo", example.id])?;
-    shown(&eyes, example, 1, |content| content.text == edited)?;
-    ask(&session, &["update", example.id])?;
-    shown(&eyes, example, 2, |content| content.text == edited)?;
+    hands.click(window_on(&session, &empty)?.middle())?;
+    hands.type_text("seven77")?;
+    shown(&eyes, &example, 2, |content| content.text == "seven77")?;
+    let said = session.overwinter(&["hibernate", example.title])?;
+    ensure!(said.code != 0, "{said:?}");
+    ensure!(
+        said.out.contains("ValueError: seven is too many"),
+        "{said:?}"
+    );
+    hands.type_text("8")?;
+    shown(&eyes, &example, 2, |content| content.text == "seven778")?;
+    ask(&session, &["hibernate", example.title])?;
+    wait::for_end(pid, PATIENCE)?;
+    ask(&session, &["wake", example.title])?;
+    shown(&eyes, &example, 2, |content| content.text == "seven778")?;
     Ok(())
 }
 
-/// Waits until one window shows the note with what is expected, by a process that runs this version.
-fn shown(
-    eyes: &Reader,
-    example: &Example,
-    version: usize,
-    fits: impl Fn(&Content) -> bool,
-) -> Result<(u32, Content)> {
-    let goal = fs::read(&example.versions[version - 1])?;
-    wait::until(&format!("version {version} shows the note"), || {
-        let views = eyes.views()?;
-        let [view] = views.as_slice() else {
-            bail!("{} windows are shown", views.len());
-        };
-        let title = format!("{TITLE} in {version}.0");
-        ensure!(view.window == title, "{:?} is shown", view.window);
-        if example.is_program {
-            let code = fs::read(format!("/proc/{}/exe", view.pid))?;
-            ensure!(code == goal, "process {} runs other code", view.pid);
-        }
-        let content = eyes.content(view)?;
-        ensure!(fits(&content), "{content:?}");
-        Ok(Some((view.pid, content)))
-    })
-}
-
-fn put(session: &Session, example: &Example, version: usize) -> Result<()> {
-    install::app(
-        session,
-        example.id,
-        "Notes",
-        &format!("{version}.0"),
-        &example.versions[version - 1],
-        "notes",
-        "",
-    )
-}
-
-fn ask(session: &Session, arguments: &[&str]) -> Result<()> {
-    let said = session.overwinter(arguments)?;
-    ensure!(said.code == 0, "overwinter {arguments:?}: {said:?}");
-    Ok(())
+/// What a program in Python needs in its environment.
+fn python(prefix: &Path) -> Vec<(&'static str, String)> {
+    let package = client_lib().join("python");
+    vec![
+        ("LD_LIBRARY_PATH", prefix.join("lib").display().to_string()),
+        ("PYTHONPATH", package.display().to_string()),
+        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+    ]
 }
 
 fn client_lib() -> PathBuf {

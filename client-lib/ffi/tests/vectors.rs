@@ -115,6 +115,68 @@ mod note {
         pub folds: Vec<Fold3>,
         pub rest: Rest,
     }
+
+    #[derive(State)]
+    pub struct Place1 {
+        pub pos: i64,
+        pub width: i64,
+        pub rest: Rest,
+    }
+
+    #[derive(State)]
+    pub enum Lang1 {
+        Plain,
+        Code {
+            lang: String,
+            rest: Rest,
+        },
+        #[state(other)]
+        Other(Value),
+    }
+
+    #[derive(State)]
+    #[state(id = "org.example.Vectors/kinds", version = 1)]
+    pub struct Kinds1 {
+        pub at: Place1,
+        pub first: String,
+        pub last: String,
+        pub gone: i64,
+        pub many: Vec<String>,
+        pub mode: Lang1,
+        pub one: Option<String>,
+        pub rest: Rest,
+    }
+
+    #[derive(State)]
+    pub struct Place2 {
+        pub width: i64,
+        pub rest: Rest,
+    }
+
+    #[derive(State)]
+    pub enum Lang2 {
+        Plain,
+        Code {
+            language: String,
+            rest: Rest,
+        },
+        #[state(other)]
+        Other(Value),
+    }
+
+    #[derive(State)]
+    #[state(id = "org.example.Vectors/kinds", version = 2)]
+    #[state(lens(1 => 2, hoist("at", "pos"), join("first", "last", " " => "name"), remove("gone", 5),
+        variant("mode", "Code", rename("lang", "language")), wrap("one"), unwrap("many")))]
+    pub struct Kinds2 {
+        pub at: Place2,
+        pub pos: i64,
+        pub name: String,
+        pub many: Option<String>,
+        pub mode: Lang2,
+        pub one: Vec<String>,
+        pub rest: Rest,
+    }
 }
 
 #[derive(State)]
@@ -223,6 +285,8 @@ fn form(name: &str) -> Form {
         "note-1" => Form::of::<note::Note1>(),
         "note-2" => Form::of::<note::Note2>(),
         "note-3" => Form::of::<note::Note3>(),
+        "kinds-1" => Form::of::<note::Kinds1>(),
+        "kinds-2" => Form::of::<note::Kinds2>(),
         "other-1" => Form::of::<Other>(),
         "branch-1" => {
             let schema: Schema = "{ text: text, .. }".parse().unwrap();
@@ -244,6 +308,8 @@ fn again(form: &str) -> fn(&[u8]) {
         "note-1" => of::<note::Note1>,
         "note-2" => of::<note::Note2>,
         "note-3" => of::<note::Note3>,
+        "kinds-1" => of::<note::Kinds1>,
+        "kinds-2" => of::<note::Kinds2>,
         other => panic!("{other}"),
     }
 }

@@ -6,7 +6,7 @@ import enum
 import itertools
 from ctypes import byref, c_void_p
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from . import _value
 from ._form import Form, Loss, losses
@@ -24,8 +24,6 @@ from ._library import (
     taken_text,
     text,
 )
-
-D = TypeVar("D", bound="Document")
 
 
 class Standing(enum.Enum):
@@ -119,26 +117,26 @@ class Arrival:
 RestoreFunction = Callable[[Group, Arrival], Document]
 
 
-class _Table(Generic[D]):
-    """What C knows by a number."""
+class _Documents:
+    """Documents by the number that C knows them by."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._things: Dict[int, Any] = {}
+        self._documents: Dict[int, Document] = {}
 
-    def add(self, thing: Any) -> int:
+    def add(self, document: Document) -> int:
         number = next(self._numbers)
-        self._things[number] = thing
+        self._documents[number] = document
         return number
 
-    def __getitem__(self, number: Optional[int]) -> Any:
-        return self._things[number or 0]
+    def __getitem__(self, number: Optional[int]) -> Document:
+        return self._documents[number or 0]
 
     def drop(self, number: Optional[int]) -> None:
-        self._things.pop(number or 0, None)
+        self._documents.pop(number or 0, None)
 
 
-_documents: "_Table[Document]" = _Table()
+_documents = _Documents()
 
 
 def _say(failure: BaseException) -> None:
@@ -149,7 +147,6 @@ def _say(failure: BaseException) -> None:
     lib.ow_fail(words.replace("\0", "").encode(errors="replace"))
 
 
-@Capture
 def _capture(number: Optional[int]) -> Optional[int]:
     try:
         return _value.give(_documents[number].capture())
@@ -159,39 +156,35 @@ def _capture(number: Optional[int]) -> Optional[int]:
 
 
 # What these raise can be told to nobody: it goes where Python tells of such (`sys.unraisablehook`), and the program goes on.
-@Turn
 def _adopt(number: Optional[int]) -> None:
     _documents[number].adopt()
 
 
-@Turn
 def _retire(number: Optional[int]) -> None:
     _documents[number].retire()
 
 
-@Turn
 def _discard(number: Optional[int]) -> None:
     _documents[number].discard()
 
 
-@Turn
 def _disowned(number: Optional[int]) -> None:
     _documents[number].disowned()
 
 
-@Turn
 def _free(number: Optional[int]) -> None:
     _documents.drop(number)
 
 
+# What C holds on to must not go.
+_CAPTURE, _FREE = Capture(_capture), Turn(_free)
+_TURNS = Turn(_adopt), Turn(_retire), Turn(_discard), Turn(_disowned)
+
+
 def _fill(struct: DocumentStruct, document: Document) -> None:
     struct.data = _documents.add(document)
-    struct.capture = _capture
-    struct.adopt = _adopt
-    struct.retire = _retire
-    struct.discard = _discard
-    struct.disowned = _disowned
-    struct.free = _free
+    struct.capture, struct.free = _CAPTURE, _FREE
+    struct.adopt, struct.retire, struct.discard, struct.disowned = _TURNS
 
 
 class _App:

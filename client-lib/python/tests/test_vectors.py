@@ -22,7 +22,7 @@ def untagged(value: Any) -> Any:
         return value
     if len(value) == 1:
         (tag, text), = value.items()
-        known = {"$bytes": bytes.fromhex, "$int": int, "$float": float}
+        known: Dict[str, Any] = {"$bytes": bytes.fromhex, "$int": int, "$float": float}
         if tag in known:
             return known[tag](text)
     return {name: untagged(item) for name, item in value.items()}
