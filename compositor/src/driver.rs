@@ -258,7 +258,7 @@ impl Driver {
     }
 
     fn ask_store(&mut self, state: &mut Overwinter, id: StoreId, request: StoreRequest) {
-        let mut with = With::default();
+        let mut with = Box::new(With::default());
         match &request {
             StoreRequest::Write {
                 group,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use overwinter_proto::GroupId;
 use overwinter_session::ids::Instant;
 use overwinter_session::{Config, Session, View};
 use overwinter_store::Store;
-use overwinter_watch::{Keeper, Places, Watcher};
+use overwinter_watch::{Change, Keeper, Places, Watcher};
 
 use super::Driver;
 use crate::effects::Incoming;
@@ -21,7 +22,7 @@ use crate::effects::launch::Launcher;
 use crate::effects::notices::Notices;
 use crate::effects::operations::Operations;
 use crate::effects::payloads::Payloads;
-use crate::effects::register::Told;
+use crate::effects::register::{Programs, Told};
 use crate::effects::shell::Pictured;
 use crate::effects::store::{self, Fault};
 use crate::options::Options;
@@ -98,8 +99,13 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     .context("the store worker cannot be started")?;
     let places = Places::from_env();
     let apps = overwinter_watch::scan(&places);
-    let tell = sender.clone();
+    let keeper = Keeper::new(folders.state.join("builds"));
+    let programs = Arc::new(Programs::new(apps.clone(), keeper.clone()));
+    let (tell, known) = (sender.clone(), programs.clone());
     let watcher = Watcher::start(places, move |change| {
+        if let Change::Apps(apps) = &change {
+            known.installed(apps.clone());
+        }
         drop(tell.send(Incoming::Watch(change)))
     })
     .inspect_err(|e| tracing::warn!("{e}"))
@@ -111,7 +117,7 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     // Last: from here on apps call, and what they say waits in the channel.
     let told = sender.clone();
     let bus = Bus::start(None, move |event| {
-        drop(told.send(Incoming::Bus(Told::about(event))))
+        drop(told.send(Incoming::Bus(Told::about(event, &programs))))
     })?;
     let mut driver = Driver {
         session,
@@ -129,7 +135,7 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         peers: BTreeMap::new(),
         apps,
         builds: BTreeMap::new(),
-        keeper: Keeper::new(folders.state.join("builds")),
+        keeper,
         identity,
         incarnation,
         host,

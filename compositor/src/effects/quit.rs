@@ -215,7 +215,7 @@ mod tests {
     use overwinter_store::Store;
 
     use super::super::peer;
-    use super::super::store::{self, Fault, With};
+    use super::super::store::{self, Fault};
     use super::*;
 
     const GROUP: GroupId = GroupId(7);
@@ -240,7 +240,7 @@ mod tests {
         for (id, record) in (1..).zip(records.clone()) {
             let group = GROUP;
             let request = StoreRequest::Record { group, record };
-            let (id, with) = (StoreId(id), With::default());
+            let (id, with) = (StoreId(id), Box::default());
             jobs.send(Job::Request { id, request, with }).unwrap();
         }
         finish(std::iter::once(&outbox), &jobs, worker);
