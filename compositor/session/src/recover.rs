@@ -27,6 +27,8 @@ struct Past {
     closed: bool,
     opened: bool,
     came_from: Option<Build>,
+    /// It came from another host and nothing here has held it since.
+    arrived: bool,
     /// Said, and true with the next lease.
     will_come_from: Option<Option<Build>>,
     /// It is this host's, unless `gone`.
@@ -77,6 +79,7 @@ impl Past {
             }
             JournalRecord::Lease(lease) => {
                 self.owned = true;
+                self.arrived = false;
                 self.lease = self.lease.max(*lease);
                 if let Some(from) = self.will_come_from.take() {
                     self.came_from = from;
@@ -155,6 +158,7 @@ impl Past {
     fn own(&mut self, group: GroupId, own: HostKey, tx: TxId, epoch: u32) {
         let staged = self.staged.take().filter(|s| s.tx == tx);
         self.owned = true;
+        self.arrived = true;
         self.gone = None;
         // What it ran in elsewhere is not here.
         self.came_from = None;
@@ -212,10 +216,11 @@ impl Session {
         let own = config.own_key;
         let mut session = Session::new(config);
         session.now = now;
-        let mut unfinished = Vec::new();
+        let (mut unfinished, mut arrived) = (Vec::new(), Vec::new());
         for history in histories {
             let past = Past::read(&history, own);
             unfinished.extend(past.preparing.map(|tx| (history.group, tx)));
+            arrived.extend(past.arrived.then_some(history.group));
             session.restore_group(history, past);
         }
         for present in census {
@@ -243,6 +248,9 @@ impl Session {
             .collect();
         for (group, generation) in ghosts {
             session.shell(ShellEffect::PlaceGhost { group, generation });
+        }
+        for group in arrived {
+            session.tell_arrived(group);
         }
         session.settle();
         let effects = std::mem::take(&mut session.out);
@@ -329,6 +337,19 @@ impl Session {
         }
         group.blames = past.blames;
         self.groups.insert(id, group);
+    }
+
+    /// It was to wake when it had come, and the session ended before it could.
+    fn tell_arrived(&mut self, group: GroupId) {
+        let still = self.groups.get(&group).filter(|g| g.is_still());
+        if let Some(g) = still {
+            let text = format!(
+                "“{}” came here from another host, and the session ended before it was open here. It is kept as it came, asleep; \
+                 click on its ghost to go on.",
+                g.title
+            );
+            self.notice(Some(group), text);
+        }
     }
 
     /// PREPARING without an end: the destination cannot have been told RELEASED. ABORTED is written before the group may

@@ -751,6 +751,40 @@ fn a_target_that_disappears_before_the_commit_point_leaves_the_window_where_it_w
     world.heal_and_check();
 }
 
+#[test]
+fn a_group_that_came_just_before_a_crash_is_told_of_and_wakes_when_touched() {
+    let (mut world, _, groups) = desk_of(2, 1);
+    let before = content(&world, 0, groups[0]);
+    world.move_groups(0, 1, vec![]);
+    let owned = |world: &World| {
+        let disk = &world.hosts[1].disk.groups;
+        let mut entries = disk.get(&groups[0]).into_iter().flat_map(|g| &g.journal);
+        entries.any(|e| matches!(e, JournalRecord::Owned { .. }))
+    };
+    while !owned(&world) {
+        assert!(world.stir());
+    }
+    world.crash(1, true);
+    world.notices.clear();
+    world.restart(1);
+    world.run();
+    assert_eq!(world.state(1, groups[0]), "asleep");
+    assert!(world.hosts[1].screen.ghosts.contains(&groups[0]));
+    let told = |world: &World| world.notices.iter().any(|n| n.contains("came here from"));
+    assert!(told(&world), "{:?}", world.notices);
+    world.touch(1, groups[0]);
+    world.run();
+    assert_eq!(world.state(1, groups[0]), "live");
+    assert_eq!(content(&world, 1, groups[0]), before);
+    // From now on it is at home here.
+    world.notices.clear();
+    world.crash(1, true);
+    world.restart(1);
+    world.run();
+    assert!(!told(&world), "{:?}", world.notices);
+    world.heal_and_check();
+}
+
 /// Whether a host takes a group that somebody offers it under this lease.
 fn is_refused(world: &mut World, host: usize, group: GroupId, lease: Lease) -> bool {
     use overwinter_session::Effect;
