@@ -1,4 +1,4 @@
-//! A note taker with GTK 4: one text per window.
+//! A note taker with GTK 4, one text per window: the program of docs/guide.md.
 
 use gtk4::prelude::*;
 use gtk4::{Application, ApplicationWindow, TextView};
@@ -11,17 +11,19 @@ struct Note {
     rest: Rest,
 }
 
-/// Shows a note that appears, new or brought back. The text's truth is the widget's buffer.
 fn show(app: &Application, note: &Live<Note>) {
     let view = TextView::new();
     let buffer = view.buffer();
     buffer.set_text(&note.get().text);
+
     let changed = note.clone();
-    buffer.connect_changed(move |_| changed.changed());
+    buffer.connect_changed(move |_| changed.changed()); // when it changed
     note.on_capture(move |note| {
+        // what it is
         let (start, end) = buffer.bounds();
         note.text = buffer.text(&start, &end, true).into();
     });
+
     let window = ApplicationWindow::builder()
         .application(app)
         .title("Note")
@@ -29,7 +31,7 @@ fn show(app: &Application, note: &Live<Note>) {
         .default_height(300)
         .child(&view)
         .build();
-    gtk::show(&window, note);
+    gtk::show(&window, note); // tied to the session, and presented
 }
 
 fn main() {
@@ -41,7 +43,7 @@ fn main() {
         let notes = Session::builder(AppInfo::new("org.example.Notes", "1.0"))
             .live("Note", move |note: &Live<Note>| show(&own, note));
         let session = gtk::connect(notes, app);
-        // Also asked for by the first start, unless the session started us to bring something back.
+        // The session starts programs too, to bring something back; then nothing is opened of our own accord.
         let launched = std::cell::Cell::new(session.reason() == Reason::Launch);
         app.connect_activate(move |_| {
             if launched.replace(true) {
