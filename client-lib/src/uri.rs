@@ -9,7 +9,8 @@
 //! 3. What is found there is told apart by content, never by date: the same, an ancestor (an older state of the very
 //!    same document: it may be replaced, its old content kept), or unknown (it stays, and the document goes [`beside`] it).
 //!
-//! A reference that came from elsewhere is untrusted: it can name any path, and is held to these rules.
+//! A reference that came from elsewhere is untrusted: it can name any path, and is held to these rules. So a host does not take
+//! anybody's word for having made one: it signs the path with a key that it tells nobody.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -52,7 +53,7 @@ pub type ContentHash = [u8; 32];
 pub struct DocUri {
     /// Relative to the user's home if it is under it, else absolute.
     path: String,
-    /// Tag of the host it was made on, which gives nothing away; none where the host has no name of its own.
+    /// The path, signed by the host it was made on, which gives nothing away; none where the host has no key of its own.
     host: Option<[u8; 16]>,
     /// What people call that host.
     host_name: String,
@@ -93,7 +94,8 @@ impl Located {
 pub struct Places {
     home: PathBuf,
     roots: Vec<PathBuf>,
-    host: Option<[u8; 16]>,
+    /// What this host signs with.
+    key: Option<host::Key>,
 }
 
 impl Places {
@@ -102,7 +104,7 @@ impl Places {
         Places {
             home: home.into(),
             roots: Vec::new(),
-            host: host::tag(),
+            key: host::key(),
         }
     }
 
@@ -182,12 +184,12 @@ impl DocUri {
             Err(error) => return Err(error),
         };
         let told = path.strip_prefix(&here.home).unwrap_or(path);
+        let told = told
+            .to_str()
+            .ok_or_else(|| invalid("the path is not UTF-8"))?;
         Ok(DocUri {
-            path: told
-                .to_str()
-                .ok_or_else(|| invalid("the path is not UTF-8"))?
-                .to_owned(),
-            host: here.host,
+            path: told.to_owned(),
+            host: here.key.as_ref().map(|key| key.sign(told)),
             host_name: host_name(),
             content,
             ancestors: Vec::new(),
@@ -223,7 +225,8 @@ impl DocUri {
 
     /// Whether it was made on this host.
     pub fn is_from(&self, here: &Places) -> bool {
-        self.host.is_some() && self.host == here.host
+        let signed = here.key.as_ref().map(|key| key.sign(&self.path));
+        signed.is_some() && self.host == signed
     }
 
     /// The file's name, to be shown.

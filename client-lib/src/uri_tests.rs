@@ -16,7 +16,7 @@ fn hosts() -> Hosts {
         let home = folder.path().join(name);
         fs::create_dir_all(home.join("Documents")).unwrap();
         let mut places = Places::new(&home).with_root(home.join("Documents"));
-        places.host = Some([tag; 16]);
+        places.key = Some(host::Key::of(&[tag]));
         places
     };
     let (there, here) = (places("there", 1), places("here", 2));
@@ -93,6 +93,25 @@ fn on_its_own_host_it_is_the_path_that_was_opened() {
     fs::write(hosts.there.home.join("kept"), "two").unwrap();
     symlink("../kept", &path).unwrap();
     assert_eq!(uri.locate(&hosts.there).unwrap(), Located::Same(path));
+}
+
+#[test]
+fn nobody_else_can_say_that_a_reference_was_made_here() {
+    let hosts = hosts();
+    // Whoever was given a reference of this host's knows how it marks them, and claims another path with it.
+    let real = DocUri::of(&hosts.here("Documents/a.md"), &hosts.here).unwrap();
+    assert!(real.is_from(&hosts.here));
+    let forged = DocUri {
+        path: ".config/autostart/a.desktop".into(),
+        host_name: "box".into(),
+        ..real
+    };
+    assert!(!forged.is_from(&hosts.here));
+    let elsewhere = hosts.here("Overwinter/box/_config/autostart/a.desktop");
+    assert_eq!(
+        forged.locate(&hosts.here).unwrap(),
+        Located::Missing(elsewhere)
+    );
 }
 
 #[test]
