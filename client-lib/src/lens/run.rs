@@ -1,6 +1,7 @@
 //! Running lenses and code in order, with what the far end last knew.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::fuel::Fuel;
 use super::keys::Keys;
@@ -276,7 +277,10 @@ fn by_code(
     let failed = |problem: String| LensError::Code { from, to, problem };
     let base = base.map(|base| Value::Map(base.clone()));
     let before = Value::Map(std::mem::take(record));
-    let after = code(&before, base.as_ref()).map_err(|e| failed(e.to_string()))?;
+    // The author's code, on values from outside: a mistake in it must not cost the document.
+    let after = catch_unwind(AssertUnwindSafe(|| code(&before, base.as_ref())))
+        .map_err(|_| failed("it panicked".to_owned()))?
+        .map_err(|e| failed(e.to_string()))?;
     match after {
         Value::Map(after) => {
             *record = after;

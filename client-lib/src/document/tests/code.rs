@@ -71,6 +71,7 @@ fn into_text(newer: &Value, _: Option<&Value>) -> Result<Value, StepError> {
     if lines.contains(&"unsayable") {
         return Err("there is no such text".into());
     }
+    assert!(!lines.contains(&"unthinkable"), "nobody thought of it");
     older.insert("text", lines.join("\n"));
     older.remove("lines");
     older.remove("marks");
@@ -85,6 +86,19 @@ fn poem() -> v3::Poem {
         rhymes: false,
         rest: Rest::default(),
     }
+}
+
+#[test]
+fn code_that_panics_keeps_no_state_from_being_saved() {
+    let mut poem = poem();
+    poem.lines.push("unthinkable".into());
+    let bytes = save(&poem).unwrap();
+    assert_eq!(restore::<v3::Poem>(&bytes).unwrap().value, poem);
+    let error = restore::<v1::Poem>(&bytes).unwrap_err();
+    assert!(
+        matches!(error, StateError::NoWay { oldest: 2, .. }),
+        "{error}"
+    );
 }
 
 #[test]
