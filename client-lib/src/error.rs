@@ -56,10 +56,14 @@ pub enum StateError {
     #[error("{0}")]
     Step(#[from] LensError),
     /// More blobs than one state may refer to.
-    #[error("the state refers to {0} blobs, where 16384 is the most: put several things into one blob")]
+    #[error(
+        "the state refers to {0} blobs, where 16384 is the most: put several things into one blob"
+    )]
     TooManyBlobs(usize),
     /// A section of secrets is too large.
-    #[error("the state has more than 1 MiB of secrets: secrets are passwords and keys; encrypt what is larger and keep it as a blob")]
+    #[error(
+        "the state has more than 1 MiB of secrets: secrets are passwords and keys; encrypt what is larger and keep it as a blob"
+    )]
     SecretsTooLarge,
     /// What newer versions left behind nests too often.
     #[error("the state carries more former versions than are allowed")]

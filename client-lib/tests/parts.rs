@@ -58,7 +58,9 @@ fn album() -> Album {
 }
 
 fn has(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
 
 struct Page {
@@ -136,7 +138,9 @@ fn saved_with(busy: u32) -> Saved {
         loss: LossReport::default(),
     });
     let shown = page.clone();
-    let group = app.session.open("Holidays", |_: &Group| shown as Rc<dyn Document<State = Album>>);
+    let group = app.session.open("Holidays", |_: &Group| {
+        shown as Rc<dyn Document<State = Album>>
+    });
     assert!(matches!(peer.hear(&app.session), Said::OpenGroup(_)));
     let (puts, state, along) = next_saved(&peer, &app.session);
     Saved {
@@ -218,13 +222,19 @@ fn a_trial_fetches_blobs_when_they_are_read_and_gives_none_again() {
     assert_eq!(album.password.reveal().map(String::as_str), Some(PASSWORD));
     assert_eq!(album.key.reveal().map(Vec::as_slice), Some(KEY));
     assert!(album.pictures.iter().all(|p| !p.pixels.is_here()));
-    assert!(peer.hears_nothing_more(&app.session), "nothing is fetched unasked");
+    assert!(
+        peer.hears_nothing_more(&app.session),
+        "nothing is fetched unasked"
+    );
     let body = overwinter::restore_record(&overwinter::Form::of::<Album>(), &state).unwrap();
     assert_eq!(digest, body.provenance.digest().unwrap());
 
     let large = album.pictures[1].pixels.clone();
     let read = std::thread::spawn(move || large.read());
-    assert!(matches!(peer.hear(&app.session), Said::GetBlob { copy: 8, .. }));
+    assert!(matches!(
+        peer.hear(&app.session),
+        Said::GetBlob { copy: 8, .. }
+    ));
     assert_eq!(read.join().unwrap().unwrap(), pixels(5, 300_000));
 
     // Adopted and changed, it names both and gives neither.
@@ -270,7 +280,10 @@ fn a_missing_blob_is_named_and_everything_else_is_there() {
     let read = std::thread::spawn(move || small.read());
     assert!(matches!(peer.hear(&app.session), Said::GetBlob { .. }));
     let error = read.join().unwrap().unwrap_err().to_string();
-    assert!(error.contains(hash.as_str()) && error.contains("no such blob here"), "{error}");
+    assert!(
+        error.contains(hash.as_str()) && error.contains("no such blob here"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -294,22 +307,36 @@ fn after_a_move_the_secret_is_left_behind_and_that_is_told() {
     assert_eq!(loss.len(), 1);
     assert_eq!(loss[0].0, "password");
     let body = overwinter::restore_record(&overwinter::Form::of::<Album>(), &state).unwrap();
-    assert_eq!(digest, body.provenance.digest().unwrap(), "the body is what it was");
+    assert_eq!(
+        digest,
+        body.provenance.digest().unwrap(),
+        "the body is what it was"
+    );
     let page = app.pages.borrow().last().unwrap().clone();
     let album = page.album.borrow();
     assert!(album.password.is_left_behind() && album.password.reveal().is_none());
     assert_eq!(album.key.reveal().map(Vec::as_slice), Some(KEY));
-    assert!(page.loss.iter().any(|l| l.reason == LossReason::SecretLeftBehind));
+    assert!(
+        page.loss
+            .iter()
+            .any(|l| l.reason == LossReason::SecretLeftBehind)
+    );
 }
 
 #[test]
 fn a_secret_is_written_nowhere_but_apart() {
     let error = save(&album()).unwrap_err().to_string();
-    assert!(error.contains("secret") && !error.contains("horse"), "{error}");
+    assert!(
+        error.contains("secret") && !error.contains("horse"),
+        "{error}"
+    );
     let (encoded, parts) = save_with_parts(&album(), None, &Parts::default()).unwrap();
     assert!(!has(&encoded.bytes, PASSWORD.as_bytes()) && !format!("{parts:?}").contains("horse"));
     let back = restore_with_parts::<Album>(&encoded.bytes, &parts).unwrap();
-    assert_eq!(back.value.password.reveal().map(String::as_str), Some(PASSWORD));
+    assert_eq!(
+        back.value.password.reveal().map(String::as_str),
+        Some(PASSWORD)
+    );
     assert!(back.value.pictures.iter().all(|p| p.pixels.is_here()));
     assert!(back.loss.is_empty());
 }
@@ -350,7 +377,10 @@ fn what_an_older_version_does_not_know_is_carried_with_its_blobs_and_secrets() {
     let back = restore_with_parts::<Covered>(&second.bytes, &carried).unwrap();
     assert_eq!(back.value.title, "Easter");
     assert_eq!(back.value.cover.unwrap().read().unwrap(), pixels(9, 5000));
-    assert_eq!(back.value.pin.reveal().map(String::as_str), Some("0000-1111"));
+    assert_eq!(
+        back.value.pin.reveal().map(String::as_str),
+        Some("0000-1111")
+    );
     // A secret that nothing refers to any more is gone.
     let plain = Plain {
         title: "Easter".to_owned(),

@@ -180,6 +180,7 @@ impl<'a> Writer<'a> {
                 self.end();
             }
             Value::Map(map) => {
+                crate::parts::note_map(map);
                 self.map(map.len())?;
                 for (key, value) in map.iter() {
                     self.key(key);
