@@ -148,11 +148,13 @@ impl Driver {
                 payload,
                 revision,
                 build,
+                lacks,
             } => {
                 let reply = StoreReply::Read {
                     state: self.payloads.keep(payload),
                     revision,
                     build,
+                    lacks,
                 };
                 self.tell_heart(state, Event::Store { id, reply });
             }

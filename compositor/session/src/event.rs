@@ -243,6 +243,8 @@ pub enum StoreReply {
         revision: Revision,
         /// Code that wrote it.
         build: Build,
+        /// What belongs to it and cannot be read, for people.
+        lacks: Option<String>,
     },
     /// Source: the group's manifest is made and chunks can be served.
     Packed {

@@ -72,6 +72,15 @@ impl Session {
         }
         let (holder, migration, saved) = (holder.clone(), migration.clone(), saved.clone());
         match reply {
+            // The old instance still has it.
+            StoreReply::Read {
+                state,
+                lacks: Some(what),
+                ..
+            } => {
+                self.drop_payload(*state);
+                self.migration_failed(group, &format!("on disk {what}."));
+            }
             StoreReply::Read { state, .. } if self.is_registered(migration.to) => {
                 let (to, reason) = (migration.to, migration.reason);
                 let (op, copy) = self.begin_restore(group, to, reason, saved.revision, *state);

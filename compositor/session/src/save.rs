@@ -241,6 +241,15 @@ impl Session {
                 self.drop_payload(*state);
                 self.give_up_saving(group, "it was changed while it was being put to sleep.");
             }
+            // The app still has it: stored like this it would be lost.
+            StoreReply::Read {
+                state,
+                lacks: Some(what),
+                ..
+            } => {
+                self.drop_payload(*state);
+                self.give_up_saving(group, &format!("on disk {what}."));
+            }
             StoreReply::Read {
                 state, revision: r, ..
             } if *r == revision => {

@@ -178,6 +178,7 @@ impl Session {
                 state: payload,
                 revision,
                 build,
+                lacks,
             } => {
                 *state = StateCopy::Read {
                     payload: *payload,
@@ -186,6 +187,14 @@ impl Session {
                 if let Some(snap) = g.snapshots.get_mut(&generation) {
                     snap.revision = *revision;
                     snap.build = Some(build.clone());
+                }
+                if let Some(what) = lacks {
+                    let text = format!(
+                        "Generation {generation} is restored without a part of it: {what}. Everything else of it is kept; enter \
+                         again what is missing."
+                    );
+                    self.set_error(group, &text);
+                    self.notice(Some(group), text);
                 }
                 self.try_restore(group);
             }

@@ -995,3 +995,28 @@ fn a_group_that_cannot_be_read_is_shown_and_left_alone() {
         1
     );
 }
+
+#[test]
+fn secrets_that_are_damaged_on_disk_are_never_stored_as_none_while_the_app_has_them() {
+    let (mut world, app, groups) = desk(1);
+    world.hosts[0].disk.secretless = true;
+    // It is asked for what is stored already, which is read back to be stored with the windows.
+    let operation = hibernate(&mut world, groups.clone());
+    world.run();
+    assert_eq!(world.outcome(operation, groups[0]), Some(Outcome::Failed));
+    assert_eq!(world.holder(0, groups[0]), Some(app));
+    install(&mut world, "2.0");
+    world.run();
+    assert_eq!(version(&world, groups[0]), "1.0");
+
+    // Nobody has them any more: the work is there, and the user is told.
+    world.kill(0, app);
+    world.run();
+    wake(&mut world, groups.clone());
+    world.run();
+    assert_eq!(world.state(0, groups[0]), "live");
+    let view = session_of(&mut world).view();
+    let error = view.groups[0].error.clone().unwrap_or_default();
+    assert!(error.contains("its secrets are damaged"), "{error}");
+    world.heal_and_check();
+}

@@ -61,6 +61,8 @@ pub struct Stored {
     pub blobs: Vec<BlobRef>,
     /// Empty where they cannot be read.
     pub secrets: Secrets,
+    /// What of it cannot be read though the rest can, for people.
+    pub lacks: Option<String>,
 }
 
 /// The picture of the window of this name.
@@ -420,8 +422,8 @@ impl Store {
         })
     }
 
-    /// Reads what is needed to restore a state: all but pictures and blobs. Secrets that are damaged are told in the log and
-    /// left out, rather than the work.
+    /// Reads what is needed to restore a state: all but pictures and blobs. Secrets that are damaged are left out, rather than
+    /// the work, and that is said.
     ///
     /// # Errors
     /// As [`get`](Store::get).
@@ -430,22 +432,23 @@ impl Store {
             let body = store.read_part(group, state, &info.body())?;
             let snapshot =
                 overwinter_proto::decode(&body).map_err(|e| format!("the snapshot is {e}"))?;
-            let section = |part: Option<&Part>| {
+            let mut lacks = None;
+            let mut section = |part: Option<&Part>| {
                 let read = part.map_or(Ok(Vec::new()), |part| store.read_part(group, state, part));
                 read.unwrap_or_else(|what| {
-                    tracing::warn!(
-                        "{group:?}: its secrets cannot be read ({what}); they are left out"
-                    );
+                    lacks = Some(format!("its secrets cannot be read: {what}"));
                     Vec::new()
                 })
+            };
+            let secrets = Secrets {
+                staying: section(info.secrets.as_ref()),
+                travelling: section(info.travelling.as_ref()),
             };
             Ok(Stored {
                 snapshot,
                 blobs: refs(&store.blobs_of(group, state, info)?),
-                secrets: Secrets {
-                    staying: section(info.secrets.as_ref()),
-                    travelling: section(info.travelling.as_ref()),
-                },
+                secrets,
+                lacks,
             })
         })
     }

@@ -475,3 +475,26 @@ fn one_character_in_a_megabyte_writes_no_more_than_64_kib() {
         assert!(written <= 64 << 10, "{written} bytes at {at}");
     }
 }
+
+#[test]
+fn secrets_that_are_damaged_are_left_out_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    save(&mut store, 1, b"the state", &Parts::default());
+    let objects = dir.path().join("objects");
+    let before = chunks(&objects);
+    let parts = Parts {
+        secrets: secrets(),
+        ..Parts::default()
+    };
+    let one = save(&mut store, 1, b"the state", &parts);
+    assert_eq!(store.read(G1, one).unwrap().lacks, None);
+    for chunk in chunks(&objects).difference(&before) {
+        fs::write(chunk, b"noise").unwrap();
+    }
+    let stored = store.read(G1, one).unwrap();
+    assert_eq!(stored.snapshot.state, b"the state");
+    assert!(stored.secrets == Secrets::default());
+    let lacks = stored.lacks.unwrap();
+    assert!(lacks.contains("its secrets cannot be read"), "{lacks}");
+}

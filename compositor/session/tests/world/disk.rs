@@ -18,6 +18,8 @@ pub struct Disk {
     pub groups: BTreeMap<GroupId, Shelf>,
     pub staged: BTreeMap<TxId, Staged>,
     pub full: bool,
+    /// What is read has lost its secrets.
+    pub secretless: bool,
     /// Does what it is asked and never says so.
     pub mute: bool,
     /// Does not even do it.
@@ -212,6 +214,9 @@ impl World {
                 StoreReply::Written(generation)
             }
             StoreRequest::Read { group, generation } => {
+                let lacks = disk
+                    .secretless
+                    .then(|| "its secrets are damaged".to_owned());
                 match disk.shelf(group).snapshots.get(&generation) {
                     Some(s) if !s.flipped => {
                         let (content, revision) = (s.content.clone(), s.revision);
@@ -222,6 +227,7 @@ impl World {
                             state,
                             revision,
                             build,
+                            lacks,
                         }
                     }
                     Some(_) => failed("its bytes are not what was written.", true),

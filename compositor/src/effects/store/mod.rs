@@ -137,6 +137,8 @@ pub enum Answer {
         revision: Revision,
         /// Who wrote it.
         build: Build,
+        /// What cannot be read of what belongs to it, for people.
+        lacks: Option<String>,
     },
     /// A group that came has these blobs.
     Blobs {
@@ -407,6 +409,7 @@ impl Worker {
                         },
                         revision: snapshot.revision,
                         build: snapshot.build,
+                        lacks: stored.lacks,
                     });
                     None
                 }
