@@ -24,6 +24,7 @@ use overwinter_watch::{App, Change, Keeper, Watcher};
 
 use crate::effects::Incoming;
 use crate::effects::blobs::Blobs;
+use crate::effects::choices::Choices;
 use crate::effects::identity::{self, Identity};
 use crate::effects::instances::Processes;
 use crate::effects::launch::Launcher;
@@ -59,6 +60,7 @@ pub struct Driver {
     /// What a start of each app would run now.
     pub(crate) builds: BTreeMap<String, Build>,
     pub(crate) keeper: Keeper,
+    pub(crate) choices: Choices,
     pub(crate) identity: Identity,
     pub(crate) incarnation: u32,
     pub(crate) host: String,
@@ -158,6 +160,7 @@ impl Driver {
                 };
                 self.tell_heart(state, Event::Store { id, reply });
             }
+            Answer::NotKept(why) => self.notices.add(None, why),
             Answer::Windows { group, windows } => state.place_ghost(group, &windows),
         }
     }
@@ -245,6 +248,10 @@ impl Driver {
                     results,
                 } => self.progress(state, operation, ended, &results),
                 Effect::DropPayload(payload) => drop(self.payloads.take(payload)),
+                Effect::Remember { app, choice } => {
+                    self.choices.set(app, choice);
+                    self.job(Job::Choices(self.choices.clone()));
+                }
                 Effect::Notice { group, text } => self.notices.add(group, text),
             }
         }

@@ -1,6 +1,8 @@
 //! What the session wants done. Effects carry ids, may run twice, and end done, failed or unknown; their order in the Vec is
 //! no barrier: whatever cannot be taken back waits for the event that says that the earlier step is durable.
 
+use std::collections::BTreeSet;
+
 use overwinter_proto::JournalRecord;
 use overwinter_proto::transfer::Message;
 
@@ -72,6 +74,13 @@ pub enum Effect {
     /// No other effect will use this payload: forget it. A payload that came in with an event is used up by exactly one
     /// effect, be it now or later: `Write` (until its reply), `Restore` (when it is sent) or this one.
     DropPayload(PayloadId),
+    /// The user's choice of versions is another: keep it for the next session's `Config::choices`.
+    Remember {
+        /// App id.
+        app: String,
+        /// What the user chose; nothing, when it is the usual again.
+        choice: Choice,
+    },
     /// Tell the user (a notification; the log).
     Notice {
         /// About which group, if any.
@@ -79,6 +88,15 @@ pub enum Effect {
         /// What happened, what was kept, what to do.
         text: String,
     },
+}
+
+/// Which versions of an app the user wants. It is about the app, not about a group: no group's journal has it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Choice {
+    /// Build ids that the user went back from: not updated to by itself.
+    pub declined: BTreeSet<String>,
+    /// What is used instead of a declined build.
+    pub instead: Option<Build>,
 }
 
 /// What became of a group in an operation.

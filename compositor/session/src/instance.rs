@@ -49,10 +49,8 @@ pub(crate) struct Launch {
 pub(crate) struct App {
     /// What a start would run now, and since when we know.
     pub on_disk: Option<(Build, Instant)>,
-    /// Build ids that the user went back from: not updated to by itself.
-    pub declined: BTreeSet<String>,
-    /// What is used instead of a declined build.
-    pub instead: Option<Build>,
+    /// Which versions the user wants.
+    pub choice: Choice,
     /// Build ids that an update was tried to by itself; each is tried once.
     pub tried: BTreeSet<String>,
     pub update: Option<crate::update::Update>,
@@ -63,7 +61,7 @@ pub(crate) struct App {
 pub(crate) type Instances = BTreeMap<InstanceId, Instance>;
 
 use crate::blame::Fault;
-use crate::effect::{Effect, ToApp};
+use crate::effect::{Choice, Effect, ToApp};
 use crate::group::*;
 use crate::session::Session;
 

@@ -28,7 +28,7 @@ pub mod view;
 mod wake;
 
 pub use aside::Aside;
-pub use effect::{Effect, GroupResult, Outcome, ShellEffect, StoreRequest, ToApp};
+pub use effect::{Choice, Effect, GroupResult, Outcome, ShellEffect, StoreRequest, ToApp};
 pub use event::{Event, FromApp, GroupHistory, Present, StoreReply};
 pub use invariants::Violation;
 pub use overwinter_proto as proto;

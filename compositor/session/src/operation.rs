@@ -123,11 +123,13 @@ impl Session {
                 continue;
             };
             let stale = self.stale_groups(&app, &target.id);
-            if let Some(known) = self.apps.get_mut(&app) {
-                known.declined.remove(&target.id);
-                if !stale.is_empty() {
-                    known.wish = Some(Wish::Update);
-                }
+            self.choose(&app, |choice| {
+                choice.declined.remove(&target.id);
+            });
+            if let Some(known) = self.apps.get_mut(&app)
+                && !stale.is_empty()
+            {
+                known.wish = Some(Wish::Update);
             }
             parts.extend(stale);
         }

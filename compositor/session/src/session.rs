@@ -13,7 +13,7 @@ use overwinter_proto::JournalRecord;
 use overwinter_proto::journal::{Closure, HostKey};
 
 use crate::aside::Aside;
-use crate::effect::{Effect, ShellEffect, StoreRequest, ToApp};
+use crate::effect::{Choice, Effect, ShellEffect, StoreRequest, ToApp};
 use crate::event::{Event, FromApp};
 use crate::group::{Group, Pending};
 use crate::ids::*;
@@ -38,6 +38,8 @@ pub struct Config {
     /// Whether instances that hold nothing but retired copies are stopped meanwhile. Off: an instance that owns a bus name
     /// must never be stopped, and not every app has told us its names yet.
     pub freeze_retired: bool,
+    /// What former sessions were told to remember (`Effect::Remember`), by app.
+    pub choices: BTreeMap<String, Choice>,
 }
 
 impl Config {
@@ -51,6 +53,7 @@ impl Config {
             // Long enough to work with the new version and dislike it.
             probation_ms: 10 * 60_000,
             freeze_retired: false,
+            choices: BTreeMap::new(),
         }
     }
 }
@@ -135,14 +138,21 @@ const OWN_COPIES: u64 = 1 << 63;
 
 impl Session {
     /// A session in which nothing has happened yet.
-    pub fn new(config: Config) -> Session {
+    pub fn new(mut config: Config) -> Session {
+        let choices = std::mem::take(&mut config.choices).into_iter();
+        let known = |choice| App {
+            choice,
+            ..App::default()
+        };
+        let apps = choices.map(|(app, choice)| (app, known(choice)));
+        let apps = apps.collect();
         Session {
             config,
             now: Instant::default(),
             groups: BTreeMap::new(),
             instances: Instances::new(),
             launches: BTreeMap::new(),
-            apps: BTreeMap::new(),
+            apps,
             operations: BTreeMap::new(),
             streams: BTreeMap::new(),
             arrivals: BTreeMap::new(),

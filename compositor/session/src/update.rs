@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::effect::{Effect, Outcome, ToApp};
+use crate::effect::{Choice, Effect, Outcome, ToApp};
 use crate::group::{Group, Home, OtherKind};
 use crate::ids::*;
 use crate::instance::Stage;
@@ -63,11 +63,23 @@ impl Session {
         {
             return;
         }
-        if !known.declined.contains(&build.id) {
-            known.instead = None;
-        }
+        let declined = known.choice.declined.contains(&build.id);
         known.on_disk = Some((build, now));
+        if !declined {
+            self.choose(&app, |choice| choice.instead = None);
+        }
         self.consider_update(&app);
+    }
+
+    /// Changes which versions of an app the user wants, and has that kept.
+    pub(crate) fn choose(&mut self, app: &str, change: impl FnOnce(&mut Choice)) {
+        let known = self.apps.entry(app.to_owned()).or_default();
+        let before = known.choice.clone();
+        change(&mut known.choice);
+        if known.choice != before {
+            let (app, choice) = (app.to_owned(), known.choice.clone());
+            self.out.push(Effect::Remember { app, choice });
+        }
     }
 
     /// Whether code newer than what runs is to be taken up without being asked.
@@ -82,7 +94,8 @@ impl Session {
         let Some(known) = self.apps.get_mut(app) else {
             return;
         };
-        let refused = known.declined.contains(&target.id) || known.tried.contains(&target.id);
+        let refused =
+            known.choice.declined.contains(&target.id) || known.tried.contains(&target.id);
         if stale && !refused && known.wish.is_none() && known.update.is_none() {
             known.wish = Some(Wish::Update);
         }
@@ -105,7 +118,7 @@ impl Session {
     /// The code that a wake uses: what is on disk, or what the user went back to.
     pub(crate) fn preferred_build(&self, app: &str) -> Option<Build> {
         let known = self.apps.get(app)?;
-        known.instead.clone().or_else(|| self.on_disk(app))
+        known.choice.instead.clone().or_else(|| self.on_disk(app))
     }
 
     pub(crate) fn advance_updates(&mut self) -> bool {
@@ -174,12 +187,15 @@ impl Session {
         match wish {
             Wish::Update => {
                 known.tried.insert(target.id.clone());
-                known.instead = None;
+                self.choose(app, |choice| choice.instead = None);
             }
             Wish::Undo => {
                 if let Some(declined) = on_disk.filter(|b| b.id != target.id) {
-                    known.declined.insert(declined.id);
-                    known.instead = Some(target.clone());
+                    let instead = Some(target.clone());
+                    self.choose(app, |choice| {
+                        choice.declined.insert(declined.id);
+                        choice.instead = instead;
+                    });
                 }
             }
         }

@@ -522,6 +522,43 @@ fn undo_is_there_after_a_restart_of_the_session() {
 }
 
 #[test]
+fn a_version_that_was_undone_is_not_taken_up_again_after_a_restart() {
+    let (mut world, _, groups) = desk(2);
+    install(&mut world, "2.0");
+    world.run();
+    hibernate(&mut world, vec![groups[1]]);
+    world.run();
+    undo(&mut world);
+    world.run();
+    assert_eq!(version(&world, groups[0]), "1.0");
+    for power in [false, true] {
+        // The apps outlive the session, or nothing does.
+        world.crash(0, power);
+        world.restart(0);
+        world.run();
+        wake(&mut world, vec![groups[0]]);
+        world.run();
+        assert_eq!(version(&world, groups[0]), "1.0", "power: {power}");
+    }
+    // What slept all the time wakes in what was gone back to.
+    wake(&mut world, vec![]);
+    world.run();
+    assert_eq!(version(&world, groups[1]), "1.0");
+
+    // Asked for it is taken up after all, and that lasts as well.
+    update(&mut world);
+    world.run();
+    assert_eq!(version(&world, groups[0]), "2.0");
+    world.crash(0, true);
+    world.restart(0);
+    world.run();
+    wake(&mut world, vec![]);
+    world.run();
+    assert_eq!(version(&world, groups[0]), "2.0");
+    world.heal_and_check();
+}
+
+#[test]
 fn undo_of_an_app_that_sleeps_as_a_whole_wakes_it_in_the_former_version() {
     let (mut world, _, groups) = desk(1);
     install(&mut world, "2.0");

@@ -16,6 +16,7 @@ use overwinter_watch::{Change, Keeper, Places, Watcher};
 use super::Driver;
 use crate::effects::Incoming;
 use crate::effects::blobs::Blobs;
+use crate::effects::choices::Choices;
 use crate::effects::identity::Identity;
 use crate::effects::instances::Processes;
 use crate::effects::launch::Launcher;
@@ -86,7 +87,12 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     }
     let host = host_name();
     let incarnation = incarnation();
-    let config = Config::new(incarnation, identity.public(), host.clone());
+    let (choices, readable) = Choices::open(folders.state.join("choices.json"));
+    if let Err(why) = readable {
+        notices.add(None, why);
+    }
+    let mut config = Config::new(incarnation, identity.public(), host.clone());
+    config.choices = choices.all().clone();
     let now = Instant(u64::try_from(state.now().as_millis()).unwrap_or(0));
     let (mut session, effects) = Session::recover(config, now, histories, Vec::new());
     session.set_aside(unreadable);
@@ -136,6 +142,7 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         apps,
         builds: BTreeMap::new(),
         keeper,
+        choices,
         identity,
         incarnation,
         host,

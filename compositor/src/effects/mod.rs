@@ -4,6 +4,7 @@
 //! * [`blobs`]: which blobs each group has; [`payloads`]: states on their way.
 //! * [`store`]: the store worker's thread.
 //! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
+//! * [`choices`]: which versions the user wants.
 //! * [`launch`]: processes; [`instances`]: which process is which instance.
 //! * [`shell`]: windows, pictures, cookies.
 //! * [`status`]: the session as JSON; [`operations`]: what was asked and how it ended; [`notices`]: what the user is told.
@@ -13,6 +14,7 @@
 
 pub mod blobs;
 pub mod bus;
+pub mod choices;
 pub mod control;
 pub mod environment;
 pub mod identity;

@@ -194,6 +194,7 @@ impl Driver {
             .filter_map(|(_, p)| Some(p.build.as_ref()?.id.clone()));
         let in_use = in_use
             .chain(self.builds.values().map(|b| b.id.clone()))
+            .chain(self.choices.builds())
             .collect();
         let keep = move || match keeper.keep(pid, &build) {
             // It was there already, or is now.

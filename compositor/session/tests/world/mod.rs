@@ -14,8 +14,8 @@ use overwinter_session::event::{FromApp, Present};
 use overwinter_session::ids::*;
 use overwinter_session::proto::transfer::Message;
 use overwinter_session::{
-    Config, Effect, Event, GroupResult, Outcome, Session, ShellEffect, StoreReply, StoreRequest,
-    ToApp,
+    Choice, Config, Effect, Event, GroupResult, Outcome, Session, ShellEffect, StoreReply,
+    StoreRequest, ToApp,
 };
 
 use app::{App, Content, Mood};
@@ -76,6 +76,7 @@ pub struct Host {
     pub apps: BTreeMap<InstanceId, App>,
     pub on_disk: Build,
     pub kept: BTreeMap<String, Build>,
+    pub choices: BTreeMap<String, Choice>,
     pub payloads: BTreeMap<PayloadId, Content>,
     pub screen: Screen,
     /// Mood of apps that start from now on.
@@ -158,6 +159,7 @@ impl World {
                 apps: BTreeMap::new(),
                 on_disk: build("1.0"),
                 kept: kept.into(),
+                choices: BTreeMap::new(),
                 payloads: BTreeMap::new(),
                 screen: Screen::default(),
                 mood: Mood::Honest,
@@ -258,6 +260,9 @@ impl World {
             }
             Effect::DropPayload(payload) => {
                 self.use_payload(host, payload);
+            }
+            Effect::Remember { app, choice } => {
+                self.hosts[host].choices.insert(app, choice);
             }
             Effect::Notice { text, .. } => self.notices.push(text),
         }
@@ -602,7 +607,8 @@ impl World {
     pub fn restart(&mut self, host: usize) {
         let h = &mut self.hosts[host];
         h.incarnation += 1;
-        let config = config(host, h.incarnation);
+        let mut config = config(host, h.incarnation);
+        config.choices = h.choices.clone();
         let histories = h.disk.histories();
         let app = APP.to_owned();
         let mut census = Vec::new();

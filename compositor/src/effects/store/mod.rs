@@ -24,6 +24,7 @@ use overwinter_store::{Parts, Pictures, Store, StoreError, closure};
 
 pub use fault::Fault;
 
+use super::choices::Choices;
 use super::payloads::Payload;
 use super::peer::{Credit, Outbox};
 
@@ -100,6 +101,8 @@ pub enum Job {
         /// Lets the next one be read.
         credit: Credit,
     },
+    /// Write what the user chose. It has nothing to do with the store but that it must come to the disk too.
+    Choices(Choices),
     /// The session ends: nothing that comes after this is done.
     End,
 }
@@ -120,6 +123,8 @@ pub struct With {
 /// What came of it.
 #[derive(Debug)]
 pub enum Answer {
+    /// To `Choices`, when they could not be written: what the user is to be told.
+    NotKept(String),
     /// To a request, except a `Read` that worked.
     Reply {
         /// The request.
@@ -346,6 +351,11 @@ impl Worker {
             } => {
                 self.chunk(peer, tx, id, &bytes);
                 drop(credit);
+            }
+            Job::Choices(choices) => {
+                if let Err(why) = choices.write() {
+                    (self.answer)(Answer::NotKept(why));
+                }
             }
             Job::End => {}
         }
