@@ -7,6 +7,7 @@
 //! everybody else in it go on; and the group is where it was, live or asleep with its last good snapshot.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,7 +18,7 @@ use overwinter_tests::atspi::Reader;
 use overwinter_tests::input::{Hands, key, modifier};
 use overwinter_tests::install;
 use overwinter_tests::session::Session;
-use overwinter_tests::story::{expect, still};
+use overwinter_tests::story::expect;
 use overwinter_tests::test_app::stage::{Stage, has_three_parts};
 use overwinter_tests::test_app::words::{Do, Payload};
 use overwinter_tests::wait;

@@ -190,7 +190,10 @@ impl Puppet {
     /// # Errors
     /// When it is refused.
     pub fn put_blob(&mut self, held: &Held, content: &[u8]) -> Result<(Vec<u8>, u64)> {
-        let (hash, len) = (blake3::hash(content).as_bytes().to_vec(), content.len() as u64);
+        let (hash, len) = (
+            blake3::hash(content).as_bytes().to_vec(),
+            content.len() as u64,
+        );
         self.tell_well(&Do::PutBlob {
             group: held.group.clone(),
             lease: held.lease,
