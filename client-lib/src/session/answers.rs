@@ -135,7 +135,7 @@ impl Thread {
         }
         // What it still lacks is not here. It may be there under the last restored state's name, or nowhere.
         if self.lacks_a_blob(&sent.group, &handed_over) {
-            handed_over = match self.seek_blobs(&sent.group, &mut sent.parts) {
+            handed_over = match self.seek_blobs(&sent.group, sent.lease, &mut sent.parts) {
                 Ok(()) => self.try_to_send(&sent),
                 Err(why) => Err(CallOrWords::Words(why)),
             };

@@ -224,33 +224,36 @@ impl Thread {
         lacks
     }
 
-    /// Fetches what `parts` names and is not here, to be given again. What is nowhere is named no more: one picture that is lost must
-    /// not keep everything else from being saved. The state goes on referring to it.
+    /// Fetches what `parts` names and is not here, and gives it again, one after the other, so that no more than one is held. What is
+    /// nowhere is named no more: one picture that is lost must not keep everything else from being saved. The state goes on
+    /// referring to it.
     ///
     /// # Errors
-    /// What cannot be fetched now but perhaps later, for people.
-    pub(super) fn seek_blobs(&mut self, group: &str, parts: &mut Parts) -> Result<(), String> {
-        let known = self.parts.entry(group.to_owned()).or_default();
-        for (name, blob) in &mut parts.blobs {
-            if blob.is_here() {
-                continue;
-            }
-            let sought = Blob::elsewhere(*name, known.source.clone());
+    /// What cannot be had or given now but perhaps later, for people.
+    pub(super) fn seek_blobs(
+        &mut self,
+        group: &str,
+        lease: u64,
+        parts: &mut Parts,
+    ) -> Result<(), String> {
+        let source = self.parts.get(group).and_then(|known| known.source.clone());
+        let mut nowhere = HashSet::new();
+        for blob in parts.blobs().filter(|blob| !blob.is_here()) {
+            let sought = Blob::elsewhere(blob.name(), source.clone());
             match sought.memfd() {
-                Ok(_) => *blob = sought,
-                Err(BlobError::Missing { .. }) => {
+                Ok(_) => drop(self.give(group, lease, &sought)?),
+                Err(BlobError::Missing { hash, .. }) => {
                     tracing::warn!(
-                        "blob {} is nowhere to be had; the rest of the document is saved without it",
-                        name.hash
+                        "blob {hash} is nowhere to be had; the rest of the document is saved without it"
                     );
-                    known.nowhere.insert(*name);
+                    nowhere.insert(blob.name());
                 }
                 Err(e) => return Err(e.to_string()),
             }
         }
-        parts
-            .blobs
-            .retain(|name, blob| blob.is_here() || !known.nowhere.contains(name));
+        parts.blobs.retain(|name, _| !nowhere.contains(name));
+        let known = self.parts.entry(group.to_owned()).or_default();
+        known.nowhere.extend(nowhere);
         Ok(())
     }
 
