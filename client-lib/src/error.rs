@@ -55,6 +55,11 @@ pub enum StateError {
     /// A step between versions failed.
     #[error("{0}")]
     Step(#[from] LensError),
+    /// Blobs and secrets have no place in the bytes that were asked for.
+    #[error(
+        "the state has blobs or secrets, which are kept apart from it: save it by save_with_parts"
+    )]
+    KeptApart,
     /// More blobs than one state may refer to.
     #[error(
         "the state refers to {0} blobs, where 16384 is the most: put several things into one blob"

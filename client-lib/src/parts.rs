@@ -143,6 +143,11 @@ pub fn restore_with_parts<T: State>(
 }
 
 impl Parts {
+    /// Whether nothing hangs on the state.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.secrets.is_empty()
+    }
+
     /// What is referred to and comes from nowhere else.
     pub(crate) fn carry(&mut self, carried: &Parts) {
         for (name, blob) in &mut self.blobs {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use overwinter::{
     AppInfo, Arrival, Blob, Document, Group, LossReason, LossReport, Parts, Rest, Secret, Session,
-    State, Travels, restore_with_parts, save, save_with_parts,
+    State, StateError, Travels, restore_with_parts, save, save_with_parts,
 };
 use stage::*;
 
@@ -321,6 +321,11 @@ fn after_a_move_the_secret_is_left_behind_and_that_is_told() {
             .iter()
             .any(|l| l.reason == LossReason::SecretLeftBehind)
     );
+}
+
+#[test]
+fn blobs_and_secrets_are_not_left_out_in_silence() {
+    assert_eq!(save(&album()), Err(StateError::KeptApart));
 }
 
 #[test]

@@ -14,13 +14,18 @@ use crate::value::{Map, Value};
 /// Saves `value`.
 ///
 /// # Errors
-/// When a field cannot be serialized, nests too deeply, or holds a number beyond 64 bits.
+/// When a field cannot be serialized, nests too deeply, or holds a number beyond 64 bits; and when there are blobs or secrets,
+/// which are no part of the bytes: see [`save_with_parts`](crate::save_with_parts).
 pub fn save<T: State>(value: &T) -> Result<Vec<u8>, StateError> {
     let form = Form::of::<T>();
-    match straight::write(&form, value)? {
+    let (saved, parts) = parts::collect(|| match straight::write(&form, value)? {
         Some(straight) => Ok(straight.bytes),
         None => save_record(&form, value.to_record()?, None).map(|encoded| encoded.bytes),
+    });
+    if !parts.is_empty() {
+        return Err(StateError::KeptApart);
     }
+    saved
 }
 
 /// Saves `value` and, with it, what a newer version left to be kept ([`Restored::origin`](super::Restored::origin)).

@@ -67,9 +67,9 @@ pub(super) fn withdraw(
     run: &mut Run<'_>,
 ) -> Result<(), LensError> {
     run.fuel.spend_on(default)?;
-    match record.remove(field) {
-        Some(value) if value != *default => run.lose(field, reason),
-        _ => {}
+    // Where there was none (a field of a part that is absent), the way back makes the default of it, too.
+    if record.remove(field).unwrap_or_default() != *default {
+        run.lose(field, reason);
     }
     Ok(())
 }

@@ -449,3 +449,29 @@ fn dropping_is_told_and_defaults_are_not() {
     let told: Vec<_> = loss.iter().map(|l| l.path.as_str()).collect();
     assert_eq!(told, ["zoom"]);
 }
+
+/// Found by the laws over random chains.
+#[test]
+fn a_default_that_stands_in_for_nothing_is_reported() {
+    let lenses = [
+        Lens::Unwrap {
+            field: "list".into(),
+        },
+        Lens::Hoist {
+            host: "list".into(),
+            field: "x".into(),
+        },
+        Lens::remove("x", 0),
+    ];
+    let older: Map = [("list".to_owned(), Value::List(Vec::new()))]
+        .into_iter()
+        .collect();
+    let (newer, loss) = up(&lenses, &older, None);
+    assert_eq!(
+        loss.iter()
+            .map(|loss| loss.path.as_str())
+            .collect::<Vec<_>>(),
+        ["x"]
+    );
+    assert_eq!(down(&lenses, &newer, Some(&older)).0, older);
+}
