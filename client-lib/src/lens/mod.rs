@@ -4,11 +4,11 @@
 //! take an optional *base*: the same record as the side that is written to last knew it. With it nothing that the
 //! other side cannot hold is lost:
 //!
-//! * **GetPut** (always): taking a record down and up again over itself as base changes nothing.
+//! * **GetPut** (for lenses that fit their schemas): taking a record down and up again over itself as base changes nothing.
 //! * **PutGet** (when no loss is reported): what was put up comes down again as it was.
 //!
-//! One thing has no place in these laws: a sub-record left empty by hoist vanishes, as "absent" and "empty" cannot be
-//! told apart afterwards without a base.
+//! One thing has no place in these laws: parts that are absent, null or empty. They cannot be told apart afterwards without a
+//! base: a sub-record left empty by hoist vanishes, and an emptied list that stands for a part may leave a null behind.
 //!
 //! Steps that travel with a state come from a stranger: they are run with [`Fuel`], and what they make is
 //! untrusted input as before.

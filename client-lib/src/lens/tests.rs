@@ -370,7 +370,9 @@ proptest! {
         let newer = choices.edit(&up(&lenses, &older, None).0);
         let edited = choices.edit(&down(&lenses, &newer, None).0);
         let (merged, loss) = up(&lenses, &edited, Some(&newer));
-        if loss.is_empty() {
+        // A list that a newer version emptied may stand for a part that the older one has no field for (see the module).
+        let fields = |record: &Map| record.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        if loss.is_empty() && fields(&edited) == fields(&older) {
             prop_assert_eq!(down(&lenses, &merged, None).0, edited, "{:?}", lenses);
         }
     }
