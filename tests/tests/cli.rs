@@ -71,6 +71,11 @@ fn a_group_that_is_not_clear_is_not_touched() -> Result<()> {
         said.code == 1 && said.out.contains("install it"),
         "{said:?}"
     );
+    for asked in [&["update"][..], &["update", "--undo"]] {
+        let said = session.overwinter(&[asked, &["org.example.Nothing"]].concat())?;
+        ensure!(said.code != 0, "{said:?}");
+        has_three_parts(&said.err, "There is no app org.example.Nothing here")?;
+    }
     let said = session.overwinter(&["move", "--to", "lamp", "--no-wait", &one.group])?;
     is_refused(&said, "--no-wait cannot be had")?;
     let said = session.overwinter(&["move", "--to", "-oProxyCommand=x", &one.group])?;

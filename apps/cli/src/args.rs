@@ -136,8 +136,11 @@ pub struct Choice {
 #[derive(clap::Args, Debug)]
 pub struct Wish {
     /// Which; without one all of them
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", conflicts_with = "all")]
     pub groups: Vec<String>,
+    /// Every group, as without a GROUP
+    #[arg(long)]
+    pub all: bool,
     /// The other host, as ssh knows it
     #[arg(long, value_name = "HOST")]
     pub to: String,
@@ -165,6 +168,16 @@ mod tests {
         assert!(Args::try_parse_from(["overwinter", "hibernate", "ab", "--all"]).is_err());
         assert!(Args::try_parse_from(["overwinter", "hibernate", "--all"]).is_ok());
         assert!(Args::try_parse_from(["overwinter", "hibernate", "ab", "cd", "--wait"]).is_ok());
+    }
+
+    #[test]
+    fn a_move_is_of_some_or_of_all() {
+        let parse = |args: &[&str]| {
+            Args::try_parse_from([&["overwinter", "move", "--to", "b"], args].concat())
+        };
+        assert!(parse(&["--all"]).is_ok());
+        assert!(parse(&["ab", "cd"]).is_ok());
+        assert!(parse(&["ab", "--all"]).is_err());
     }
 
     #[test]

@@ -189,6 +189,7 @@ mod tests {
     fn a_failed_move_names_who_is_to_blame() {
         let wish = Wish {
             groups: Vec::new(),
+            all: true,
             to: "lamp".into(),
             rsh: "ssh -p 22".into(),
             remote_program: "overwinter".into(),

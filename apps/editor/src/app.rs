@@ -49,6 +49,7 @@ pub fn main<D: Saved>(release: &'static Release) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
     choose_renderer();
     let app = App::new(release);

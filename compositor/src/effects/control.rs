@@ -32,6 +32,13 @@ impl Driver {
                     named => state.present(named),
                 }
             }
+            Control::Update { app, reply } | Control::UndoUpdate { app, reply }
+                if !app.is_empty() && !self.knows_app(&app) =>
+            {
+                reply.send(Err(Refusal::Failed(format!(
+                    "There is no app {app} here. Nothing was changed; `overwinter status` names those that have something open."
+                ))));
+            }
             Control::Update { app, reply } => {
                 self.operation(state, reply, |operation| Event::Update { operation, app });
             }
@@ -73,6 +80,17 @@ impl Driver {
                 }));
             }
         }
+    }
+
+    /// Whether this app is installed, or has groups.
+    fn knows_app(&self, app: &str) -> bool {
+        self.apps.contains_key(app)
+            || self
+                .session
+                .view()
+                .groups
+                .iter()
+                .any(|group| group.app == app)
     }
 
     fn operation(
