@@ -306,12 +306,16 @@ fn a_caller_that_is_not_the_app_is_refused_and_the_group_unharmed() -> Result<()
 fn strangers(session: &Session, group: &str, lease: u64, editor: u32) -> Result<()> {
     let bus = stranger(session)?;
     let to = (SESSION_NAME, SESSION_PATH, SESSION_INTERFACE);
-    let nothing: (Vec<u8>, Vec<OwnedFd>) = (b"stolen".to_vec(), Vec::new());
+    let payload = |bytes: &[u8]| (bytes.to_vec(), Vec::<OwnedFd>::new());
+    let no_blobs: Vec<(Vec<u8>, u64)> = Vec::new();
     let held: Vec<(&str, u64, u64)> = vec![(group, lease, 1)];
     let digest = vec![0_u8; 32];
     let mut errors = BTreeMap::new();
     errors.insert("OpenGroup", refused(&bus, to, "OpenGroup", &("mine now",))?);
-    let save = (0_u64, group, lease, 9_u64, "mine now", digest, nothing);
+    let what = (payload(b"stolen"), no_blobs, payload(b""), payload(b""));
+    let save = (
+        0_u64, group, lease, 9_u64, "mine now", digest, what.0, what.1, what.2, what.3,
+    );
     errors.insert("Saved", refused(&bus, to, "Saved", &save)?);
     let release = (0_u64, group, lease, 1_u64);
     errors.insert("Released", refused(&bus, to, "Released", &release)?);
