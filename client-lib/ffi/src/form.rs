@@ -43,17 +43,19 @@ struct StepText {
 
 /// Reads a kind of document from JSON:
 ///
-///     {
-///       "type": "org.example.Notes/document",
-///       "version": 2,
-///       "schema": "{ lines: [text], pinned: bool, .. }",
-///       "local": ["scroll_px"],
-///       "steps": [
-///         { "from": 1, "schema": "{ text: [text], .. }",
-///           "lenses": [ { "rename": { "from": "text", "to": "lines" } },
-///                       { "add": { "field": "pinned", "kind": "bool", "default": false } } ] }
-///       ]
-///     }
+/// ```json
+/// {
+///   "type": "org.example.Notes/document",
+///   "version": 2,
+///   "schema": "{ lines: [text], pinned: bool, .. }",
+///   "local": ["scroll_px"],
+///   "steps": [
+///     { "from": 1, "schema": "{ text: [text], .. }",
+///       "lenses": [ { "rename": { "from": "text", "to": "lines" } },
+///                   { "add": { "field": "pinned", "kind": "bool", "default": false } } ] }
+///   ]
+/// }
+/// ```
 ///
 /// `schema` is in the notation of `state.lock`: what the fields of this version are, and for each step those of the version
 /// that it leads from. `..` is a place for fields that only other versions know. Fields named in `local` stay on their host;
