@@ -126,14 +126,14 @@ fn a_branch_with_another_schema_is_another_version() {
         token: Secret<String>,
         rest: Rest,
     }
-    let saved = overwinter::save(&second::Note {
+    let note = second::Note {
         pictures: vec![Blob::new("one")],
         text: "hello".into(),
         ..second::Note::default()
-    })
-    .unwrap();
-    assert!(overwinter::restore::<first::Note>(&saved).is_ok());
-    let Err(refused) = overwinter::restore::<Branch>(&saved) else {
+    };
+    let (saved, _) = overwinter::save_with_parts(&note, None, &Default::default()).unwrap();
+    assert!(overwinter::restore::<first::Note>(&saved.bytes).is_ok());
+    let Err(refused) = overwinter::restore::<Branch>(&saved.bytes) else {
         panic!("a state was taken for one of another branch");
     };
     assert!(
