@@ -113,7 +113,9 @@ fn snapshot(document: &Document) -> Result<Snapshot> {
         build: Build::default(),
         revision: Revision(0),
         title: "bench".to_owned(),
-        state: overwinter::save_with_parts(document, None, &Default::default())?.0.bytes,
+        state: overwinter::save_with_parts(document, None, &Default::default())?
+            .0
+            .bytes,
         windows: Vec::new(),
     })
 }
