@@ -1,7 +1,7 @@
 //! Step 5: Editor 2.0 is installed over 1.0 while 1.0 runs with unsaved edits; the session does the rest. Then back, with
 //! everything typed since, and up again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -15,6 +15,10 @@ use crate::wait;
 
 /// Typed while the windows migrate, one key after the other, again and again.
 const SENTENCE: &str = "the quick brown fox jumps over the lazy dog and ";
+
+/// Between two keys of the typist, who is faster than anybody: the session keeps 256 keys while a window is on its way and
+/// refuses more, which no hand can reach in that time and a program without a rhythm can.
+const RHYTHM: Duration = Duration::from_millis(15);
 
 /// More keys than a migration can take.
 const MOST_KEYS: usize = 4000;
@@ -60,7 +64,10 @@ impl Story {
             "the session notices by itself, starts 2.0 beside 1.0 and migrates both windows",
             |this| {
                 install::editor(&this.a, 2)?;
+                let mut due = Instant::now();
                 for sign in SENTENCE.chars().cycle().take(MOST_KEYS) {
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    due = Instant::now() + RHYTHM;
                     this.hands.type_text(&sign.to_string())?;
                     typed.push(sign);
                     // Looked at now and then: each look costs the editor time.
