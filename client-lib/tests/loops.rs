@@ -7,9 +7,10 @@ mod stage;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use overwinter::restore;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use stage::*;
 
 /// One of the examples, running.
@@ -50,14 +51,12 @@ impl Program {
 
     /// It ends by itself, and well.
     fn ends(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "the program did not end");
-            std::thread::sleep(Duration::from_millis(5)); // there is no event to wait for
-        };
+        let pid = Pid::from_child(&self.child);
+        let end = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience)).unwrap();
+        assert_eq!(ended, 1, "the program did not end");
+        let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
     }
 }
