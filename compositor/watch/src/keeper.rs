@@ -150,12 +150,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let keeper = Keeper::new(root.path().join("builds"));
         let script = root.path().join("notes");
-        std::fs::write(&script, "#!/bin/sh\nread line\n").unwrap();
+        std::fs::write(&script, "#!/bin/sh\necho hi\nread line\n").unwrap();
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut child = Command::new(&script)
             .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
+        // `spawn` may return before the kernel has laid out the new command line; what the script says comes after.
+        let mut said = [0; 3];
+        io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
         let runs = build_of_process(child.id()).unwrap();
         assert_eq!(runs.path, script);
         let kept = keeper.keep(child.id(), &runs.build_id).unwrap();
