@@ -43,16 +43,16 @@ impl Folders {
                 .filter(|v| !v.is_empty())
                 .map(PathBuf::from)
         };
-        let state = var("XDG_STATE_HOME")
-            .or_else(|| Some(var("HOME")?.join(".local/state")))
-            .context("neither XDG_STATE_HOME nor HOME is set: there is nowhere to keep the session's state")?
-            .join("overwinter");
+        let state = overwinter_store::state_folder().context(
+            "neither XDG_STATE_HOME nor HOME is set: there is nowhere to keep the session's state",
+        )?;
         let launcher = options
             .launcher
             .clone()
             .or_else(|| Some(var("XDG_RUNTIME_DIR")?.join("overwinter-launcher")))
             .context("XDG_RUNTIME_DIR is not set: name the launcher's socket with --launcher")?;
-        let store = options.store.clone().unwrap_or_else(|| state.join("store"));
+        let store = options.store.clone();
+        let store = store.unwrap_or_else(|| overwinter_store::store_in(&state));
         Ok(Folders {
             state,
             store,
