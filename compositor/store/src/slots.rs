@@ -8,7 +8,7 @@
 //! rewritten. What was unlinked before is out of reach from then on, also for who has an old copy of it. Its commit point is the file
 //! `rotation`, which leads from either master key to the other; whoever opens the store after it finishes the rest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use overwinter_proto::GroupId;
 use zeroize::Zeroizing;
@@ -47,11 +47,42 @@ pub enum SlotKind {
 }
 
 impl SlotKind {
-    const ALL: [SlotKind; 3] = [
+    /// Every kind that there is.
+    pub const ALL: [SlotKind; 3] = [
         SlotKind::KeyFile,
         SlotKind::Passphrase,
         SlotKind::SecretService,
     ];
+
+    /// Its name for commands and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            SlotKind::KeyFile => "key-file",
+            SlotKind::Passphrase => "passphrase",
+            SlotKind::SecretService => "secret-service",
+        }
+    }
+
+    /// The one of this [`name`](SlotKind::name).
+    pub fn of_name(name: &str) -> Option<SlotKind> {
+        SlotKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Those that the store in a folder has, without opening it; none: it has yet to be made.
+    pub fn filled_in(dir: &Path) -> Vec<SlotKind> {
+        let mut filled = SlotKind::ALL.to_vec();
+        filled.retain(|kind| dir.join(kind.file()).symlink_metadata().is_ok());
+        filled
+    }
+
+    /// Beneath the store's folder.
+    fn file(self) -> &'static str {
+        match self {
+            SlotKind::KeyFile => "master",
+            SlotKind::Passphrase => "slots/passphrase",
+            SlotKind::SecretService => "slots/secret-service",
+        }
+    }
 
     fn bit(self) -> u8 {
         match self {
@@ -62,11 +93,7 @@ impl SlotKind {
     }
 
     fn path(self, disk: &Disk) -> PathBuf {
-        match self {
-            SlotKind::KeyFile => disk.path("master"),
-            SlotKind::Passphrase => disk.path("slots").join("passphrase"),
-            SlotKind::SecretService => disk.path("slots").join("secret-service"),
-        }
+        disk.path(self.file())
     }
 
     fn next(self, disk: &Disk) -> PathBuf {
@@ -321,6 +348,25 @@ impl Store {
     /// The disk failed.
     pub fn slots(&self) -> Result<Vec<SlotKind>> {
         filled(&self.disk)
+    }
+
+    /// What there is to say about how the master key is kept; empty when nothing.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn key_warning(&self) -> Result<String> {
+        crate::open::key_warning(&self.disk)
+    }
+
+    /// Whether this opens its slot, and the slot leads to the master key. Not when the slot is empty.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn opens(&self, with: &Unlock) -> Result<bool> {
+        let path = with.kind().path(&self.disk);
+        let file = self.disk.read_maybe(&path, MAX_SMALL)?;
+        let master = file.and_then(|file| with.open(&file).ok());
+        Ok(master.is_some_and(|master| master.key() == self.master.key()))
     }
 
     /// Fills a slot, replacing what was in it.
