@@ -27,6 +27,7 @@ use crate::effects::blobs::Blobs;
 use crate::effects::choices::Choices;
 use crate::effects::identity::{self, Identity};
 use crate::effects::instances::Processes;
+use crate::effects::keys::Keys;
 use crate::effects::launch::Launcher;
 use crate::effects::notices::Notices;
 use crate::effects::operations::Operations;
@@ -34,6 +35,7 @@ use crate::effects::payloads::{Payload, Payloads};
 use crate::effects::peer::{Heard, Outbox, What};
 use crate::effects::quit::{self, Quitting};
 use crate::effects::shell::Pictured;
+use crate::effects::space::Taken;
 use crate::effects::store::{Answer, Job, With};
 use crate::state::Overwinter;
 
@@ -54,7 +56,10 @@ pub struct Driver {
     pub(crate) blobs: Blobs,
     pub(crate) pictured: Pictured,
     pub(crate) operations: Operations,
+    pub(crate) errands: usize,
     pub(crate) notices: Notices,
+    pub(crate) keys: Keys,
+    pub(crate) taken: Taken,
     pub(crate) peers: BTreeMap<PeerId, Outbox>,
     pub(crate) apps: BTreeMap<String, App>,
     /// What a start of each app would run now.
@@ -116,6 +121,7 @@ impl Driver {
         match incoming {
             Incoming::Bus(told) => self.bus_says(state, told),
             Incoming::Store(answer) => self.store_says(state, answer),
+            Incoming::Keys(told) => self.keys_told(told),
             Incoming::Watch(change) => self.watch_says(state, change),
             Incoming::Peer(heard) => self.peer_says(state, heard),
             Incoming::Launcher => self.hear_launcher(state),
@@ -160,7 +166,10 @@ impl Driver {
                 };
                 self.tell_heart(state, Event::Store { id, reply });
             }
+            Answer::Progress { operation, far } => self.tell_progress(operation, far),
+            Answer::Errand { operation, ended } => self.errand_ended(state, operation, ended),
             Answer::NotKept(why) => self.notices.add(None, why),
+            Answer::Space(space) => self.space_is(space),
             Answer::Windows { group, windows } => state.place_ghost(group, &windows),
         }
     }

@@ -35,6 +35,29 @@ impl FromStr for OutputSize {
     }
 }
 
+/// A number of bytes: `500M`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units = ["K", "M", "G", "T"];
+        let unit = units.iter().position(|unit| text.ends_with(unit));
+        let shift = unit.map_or(0, |at| (at + 1) * 10);
+        let digits = &text[..text.len() - usize::from(unit.is_some())];
+        let plain = digits.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.parse::<u64>().ok().filter(|n| plain && *n > 0);
+        let bytes = number.and_then(|n| n.checked_mul(1 << shift));
+        bytes.map(Bytes).ok_or_else(|| {
+            format!(
+                "`{text}` is not a number of bytes above 0, alone or with K, M, G or T behind it"
+            )
+        })
+    }
+}
+
 /// Command line of `overwinter-compositor`.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "overwinter-compositor", version, about)]
@@ -57,6 +80,20 @@ pub struct Options {
     /// Folder of the store; `$XDG_STATE_HOME/overwinter/store` when absent.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
+    /// What the store may take on the disk, in bytes or with K, M, G, T; a save that does not fit is refused.
+    #[arg(long, value_name = "SIZE", env = "OVERWINTER_STORE_QUOTA")]
+    pub store_quota: Option<Bytes>,
+    /// File with the store's passphrase; read only when nothing else opens the store, or to make one.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "OVERWINTER_PASSPHRASE_FILE",
+        conflicts_with = "passphrase_fd"
+    )]
+    pub passphrase_file: Option<PathBuf>,
+    /// Descriptor from which the passphrase is read instead.
+    #[arg(long, value_name = "FD")]
+    pub passphrase_fd: Option<i32>,
     /// Socket of overwinter-launcher; `$XDG_RUNTIME_DIR/overwinter-launcher` when absent.
     #[arg(long, value_name = "SOCKET")]
     pub launcher: Option<PathBuf>,
@@ -77,6 +114,9 @@ impl Default for Options {
             socket: None,
             ready_fd: None,
             store: None,
+            store_quota: None,
+            passphrase_file: None,
+            passphrase_fd: None,
             launcher: None,
             no_session: false,
         }
@@ -86,6 +126,34 @@ impl Default for Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("500M", 500 << 20),
+            ("2G", 2 << 30),
+            ("16777215T", 16777215 << 40),
+        ] {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for bad in [
+            "",
+            "0",
+            "0K",
+            "M",
+            "-1",
+            "+1",
+            "1.5G",
+            "1GB",
+            "16777216T",
+            "1 M",
+            "1k",
+            "ü",
+        ] {
+            assert!(bad.parse::<Bytes>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -12,6 +12,10 @@ pub const BLOBS_INTERFACE: &str = "org.overwinter.Blobs1";
 pub const CONTROL_INTERFACE: &str = "org.overwinter.Control1";
 /// Interface of each group's object, `/org/overwinter/groups/<group id>`, listed by ObjectManager at `/org/overwinter`.
 pub const GROUP_INTERFACE: &str = "org.overwinter.Group1";
+/// Interface at [`STORE_PATH`] by which the store is looked after; refused to whom [`CONTROL_INTERFACE`] is.
+pub const STORE_INTERFACE: &str = "org.overwinter.Store1";
+/// Object of the store.
+pub const STORE_PATH: &str = "/org/overwinter/Store";
 /// Where ObjectManager lives.
 pub const ROOT_PATH: &str = "/org/overwinter";
 /// Folder of group objects.
@@ -37,5 +41,7 @@ pub const BLOBS_XML: &str = include_str!("../dbus/org.overwinter.Blobs1.xml");
 pub const CLIENT_XML: &str = include_str!("../dbus/org.overwinter.Client1.xml");
 /// `dbus/org.overwinter.Control1.xml`.
 pub const CONTROL_XML: &str = include_str!("../dbus/org.overwinter.Control1.xml");
+/// `dbus/org.overwinter.Store1.xml`.
+pub const STORE_XML: &str = include_str!("../dbus/org.overwinter.Store1.xml");
 /// `dbus/org.overwinter.Group1.xml`.
 pub const GROUP_XML: &str = include_str!("../dbus/org.overwinter.Group1.xml");

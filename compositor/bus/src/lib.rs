@@ -22,6 +22,7 @@ mod outgoing;
 mod payload;
 mod server;
 mod session;
+mod store;
 
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -130,6 +131,8 @@ pub enum BusEvent {
     },
     /// A method of `Control1`; the caller is of our user and not sandboxed.
     Control(Control),
+    /// A method of `Store1`; the caller is of our user and not sandboxed.
+    Store(StoreCall),
     /// A process that had called is not on the bus any more.
     CallerGone {
         /// Who.
@@ -299,6 +302,73 @@ pub enum Control {
     },
 }
 
+/// What is asked over `Store1`; see `org.overwinter.Store1.xml` for each. `Reply<u64>` is the operation's number.
+#[derive(Debug)]
+#[allow(
+    missing_docs,
+    reason = "each is documented in org.overwinter.Store1.xml"
+)]
+pub enum StoreCall {
+    Usage {
+        reply: Reply<u64>,
+    },
+    Collect {
+        now: bool,
+        reply: Reply<u64>,
+    },
+    Examine {
+        repair: bool,
+        reply: Reply<u64>,
+    },
+    Export {
+        group: GroupId,
+        /// `ExportLastGood`: not the newest generation, but the newest whole one.
+        last_good: bool,
+        file: OwnedFd,
+        reply: Reply<u64>,
+    },
+    Import {
+        file: OwnedFd,
+        reply: Reply<u64>,
+    },
+    Keys {
+        reply: Reply<u64>,
+    },
+    AddKey {
+        kind: String,
+        secret: Secret,
+        reply: Reply<u64>,
+    },
+    RemoveKey {
+        kind: String,
+        reply: Reply<u64>,
+    },
+    RotateKey {
+        secret: Secret,
+        reply: Reply<u64>,
+    },
+}
+
+/// Something that is in no log.
+pub struct Secret(zeroize::Zeroizing<Vec<u8>>);
+
+impl Secret {
+    pub(crate) fn new(bytes: Vec<u8>) -> Secret {
+        Secret(zeroize::Zeroizing::new(bytes))
+    }
+
+    /// What it is.
+    pub fn into_bytes(self) -> zeroize::Zeroizing<Vec<u8>> {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
 /// What the session wants done on the bus.
 #[derive(Debug)]
 pub enum BusCommand {
@@ -317,6 +387,15 @@ pub enum BusCommand {
         operation: u64,
         /// How.
         state: OperationState,
+    },
+    /// Tell how far an operation of `Store1` is.
+    Progress {
+        /// Which.
+        operation: u64,
+        /// Parts that are done.
+        done: u64,
+        /// Parts that there are.
+        total: u64,
     },
     /// Something in `Status` is different now.
     Changed,

@@ -22,6 +22,9 @@ const SEALS: SealFlags = SealFlags::SHRINK
     .union(SealFlags::GROW)
     .union(SealFlags::WRITE);
 
+/// Longer is not a word that somebody types.
+const MAX_WORD: usize = 4096;
+
 pub(crate) fn bad<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::BadPayload(format!(
         "{}. Nothing was stored; the group is as before. Send it again as org.overwinter.Session1 describes payloads",
@@ -66,6 +69,17 @@ pub(crate) fn sealed_len(fd: BorrowedFd<'_>) -> Result<u64, Refusal> {
     match rustix::fs::fstat(fd) {
         Ok(stat) => Ok(u64::try_from(stat.st_size).unwrap_or(u64::MAX)),
         Err(e) => bad(format!("the memfd cannot be examined: {e}")),
+    }
+}
+
+/// Takes a passphrase; empty when none is given.
+pub(crate) fn take_word(fd: BorrowedFd<'_>) -> Result<crate::Secret, Refusal> {
+    match read_sealed(fd, MAX_WORD) {
+        Ok(bytes) => Ok(crate::Secret::new(bytes)),
+        Err(Refusal::BadPayload(_)) => Err(Refusal::BadPayload(format!(
+            "a secret has to be a memfd with the seals SHRINK, GROW and WRITE, of {MAX_WORD} bytes at most. Nothing was changed"
+        ))),
+        Err(other) => Err(other),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use async_channel::{Receiver, Sender};
 use futures_lite::{StreamExt, future};
-use overwinter_proto::bus::{ROOT_PATH, SESSION_NAME, SESSION_PATH};
+use overwinter_proto::bus::{ROOT_PATH, SESSION_NAME, SESSION_PATH, STORE_PATH};
 use zbus::{
     Connection, MessageStream,
     connection::Builder,
@@ -25,6 +25,7 @@ use crate::{
     group::Groups,
     outgoing,
     session::SessionObject,
+    store::StoreObject,
 };
 
 /// How long connecting to the bus may take.
@@ -158,6 +159,12 @@ async fn connect(address: Option<&str>, shared: &Arc<Shared>) -> zbus::Result<Co
                 shared: shared.clone(),
             },
         )?
+        .serve_at(
+            STORE_PATH,
+            StoreObject {
+                shared: shared.clone(),
+            },
+        )?
         .build()
         .await
 }
@@ -226,6 +233,14 @@ async fn obey(connection: &Connection, shared: &Arc<Shared>, commands: &Receiver
                     Err(e) => Err(e),
                 }
             }
+            BusCommand::Progress {
+                operation,
+                done,
+                total,
+            } => match SignalEmitter::new(connection, STORE_PATH) {
+                Ok(emitter) => StoreObject::progress(&emitter, operation, done, total).await,
+                Err(e) => Err(e),
+            },
             BusCommand::Changed => match SignalEmitter::new(connection, SESSION_PATH) {
                 Ok(emitter) => ControlObject::changed(&emitter).await,
                 Err(e) => Err(e),

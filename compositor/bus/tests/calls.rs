@@ -13,11 +13,14 @@ use std::{
 use common::{Daemon, PATIENCE, answering, next, session};
 use overwinter_bus::{
     Bus, BusCommand, BusEvent, ClientCall, Control, GroupView, OperationState, Refusal, Registered,
-    Said, StartError,
+    Said, StartError, StoreCall,
 };
 use overwinter_proto::{
     GroupId, Lease, OpId, Reason,
-    bus::{BLOBS_INTERFACE, CONTROL_INTERFACE, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH},
+    bus::{
+        BLOBS_INTERFACE, CONTROL_INTERFACE, SESSION_INTERFACE, SESSION_NAME, SESSION_PATH,
+        STORE_INTERFACE, STORE_PATH,
+    },
     parts::MAX_BLOB,
 };
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -49,6 +52,20 @@ fn app_call<B: serde::Serialize + DynamicType>(
     body: &B,
 ) -> zbus::Result<Message> {
     call(from, SESSION_INTERFACE, method, body)
+}
+
+fn store_call<B: serde::Serialize + DynamicType>(
+    from: &Connection,
+    method: &str,
+    body: &B,
+) -> zbus::Result<Message> {
+    from.call_method(
+        Some(SESSION_NAME),
+        STORE_PATH,
+        Some(STORE_INTERFACE),
+        method,
+        body,
+    )
 }
 
 /// The error's name and text.
@@ -520,6 +537,119 @@ fn control_asks_arrive_and_other_users_are_denied() {
                 _ => {}
             }
         }
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_store_arrives_and_its_progress_is_told() {
+    let daemon = Daemon::start();
+    let (bus, told) = session(&daemon);
+    let cli = daemon.connect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = || {
+        let file = std::fs::File::create(folder.path().join("group")).unwrap();
+        WireFd::from(OwnedFd::from(file))
+    };
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            let ask = |method, body: &dyn Fn(&str) -> zbus::Result<Message>| {
+                let operation: u64 = body(method).unwrap().body().deserialize().unwrap();
+                operation
+            };
+            let export = |m: &str| store_call(&cli, m, &(GroupId(4).to_string(), file()));
+            [
+                ask("Usage", &|m| store_call(&cli, m, &())),
+                ask("Collect", &|m| store_call(&cli, m, &true)),
+                ask("Examine", &|m| store_call(&cli, m, &true)),
+                ask("Export", &export),
+                ask("ExportLastGood", &export),
+                ask("Import", &|m| store_call(&cli, m, &file())),
+            ]
+        });
+        for n in 0..6 {
+            let BusEvent::Store(call) = next(&told) else {
+                panic!()
+            };
+            let reply = match (n, call) {
+                (0, StoreCall::Usage { reply }) => reply,
+                (1, StoreCall::Collect { now: true, reply }) => reply,
+                (
+                    2,
+                    StoreCall::Examine {
+                        repair: true,
+                        reply,
+                    },
+                ) => reply,
+                (
+                    3 | 4,
+                    StoreCall::Export {
+                        group: GroupId(4),
+                        last_good,
+                        file,
+                        reply,
+                    },
+                ) if last_good == (n == 4) => {
+                    rustix::io::write(&file, b"x").unwrap();
+                    assert_eq!(std::fs::read(folder.path().join("group")).unwrap(), b"x");
+                    reply
+                }
+                (5, StoreCall::Import { reply, .. }) => reply,
+                other => panic!("{other:?}"),
+            };
+            reply.send(Ok(n));
+        }
+        assert_eq!(asked.join().unwrap(), [0, 1, 2, 3, 4, 5]);
+        let bad = store_call(&cli, "Export", &("no group".to_owned(), file()));
+        assert_eq!(error(bad).0, "org.overwinter.Error.UnknownGroup");
+    });
+
+    let rule = zbus::MatchRule::builder()
+        .msg_type(Type::Signal)
+        .interface(STORE_INTERFACE)
+        .unwrap()
+        .path(STORE_PATH)
+        .unwrap()
+        .build();
+    let mut signals = MessageIterator::for_match_rule(rule, &cli, None).unwrap();
+    bus.command(BusCommand::Progress {
+        operation: 42,
+        done: 3,
+        total: 9,
+    });
+    let told: (u64, u64, u64) = signals
+        .next()
+        .unwrap()
+        .unwrap()
+        .body()
+        .deserialize()
+        .unwrap();
+    assert_eq!(told, (42, 3, 9));
+}
+
+#[test]
+fn only_the_sessions_own_user_may_ask_anything_of_the_store() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::start();
+    let (_bus, told) = session(&daemon);
+    let out = Command::new("dbus-send")
+        .uid(65534)
+        .env("DBUS_SESSION_BUS_ADDRESS", &daemon.address)
+        .args([
+            "--session",
+            "--print-reply",
+            "--dest=org.overwinter.Session",
+            STORE_PATH,
+        ])
+        .arg(format!("{STORE_INTERFACE}.Usage"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("org.overwinter.Error.Denied"), "{text}");
+    match next(&told) {
+        BusEvent::CallerGone { .. } => {}
+        other => panic!("{other:?}"),
     }
 }
 

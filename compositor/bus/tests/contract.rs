@@ -10,7 +10,7 @@ use overwinter_proto::{
     CopyId, Generation, GroupId, Lease, LetGo, OpId, Reason, Revision, Secrets,
     bus::{
         BLOBS_XML, CLIENT_XML, CONTROL_XML, GROUP_XML, GROUPS_PATH, ROOT_PATH, SESSION_NAME,
-        SESSION_PATH, SESSION_XML,
+        SESSION_PATH, SESSION_XML, STORE_PATH, STORE_XML,
     },
 };
 use zbus::message::Type;
@@ -79,6 +79,7 @@ fn the_live_objects_are_what_the_xml_says() {
         (SESSION_PATH, SESSION_XML),
         (SESSION_PATH, BLOBS_XML),
         (SESSION_PATH, CONTROL_XML),
+        (STORE_PATH, STORE_XML),
         (path.as_str(), GROUP_XML),
     ] {
         let (name, expected) = written(xml);

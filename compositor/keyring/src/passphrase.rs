@@ -53,6 +53,22 @@ impl Passphrase {
     }
 }
 
+/// A word that somebody handed over; none: an empty one.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn of_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Option<Word>, String> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.len() > LONGEST {
+        return Err(format!("the passphrase is longer than {LONGEST} bytes"));
+    }
+    word(bytes)
+        .map(Some)
+        .map_err(|e| format!("the passphrase: {e}"))
+}
+
 /// The first line, or all of it.
 fn read(from: &mut (impl Read + AsFd), until: Option<Instant>) -> io::Result<Zeroizing<Vec<u8>>> {
     // Never moved to a larger place: what is given back would keep the word.

@@ -64,6 +64,9 @@ pub enum Event {
         reply: StoreReply,
     },
 
+    /// A group that was never here sleeps in the store from now on: somebody imported it.
+    Imported(GroupHistory),
+
     // ── windows ──────────────────────────────────────────────────────────────────────────────────────────────────────
     /// All input sent to the group before `ShellEffect::Fence` has been handled by its client (or the client does not
     /// answer and the time is up).

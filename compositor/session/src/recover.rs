@@ -257,6 +257,25 @@ impl Session {
         (session, effects)
     }
 
+    /// A group has come into the store by a file, and sleeps here from now on as after a start. Its id is fresh.
+    pub(crate) fn imported(&mut self, history: GroupHistory) {
+        let id = history.group;
+        let known = self.groups.contains_key(&id)
+            || self.arrivals.contains_key(&id)
+            || self.bare.contains_key(&id)
+            || self.aside.contains_key(&id)
+            || self.ended.contains(&id);
+        if known {
+            return;
+        }
+        let past = Past::read(&history, self.config.own_key);
+        self.restore_group(history, past);
+        if let Some(generation) = self.groups.get(&id).and_then(Group::newest) {
+            let group = id;
+            self.shell(ShellEffect::PlaceGhost { group, generation });
+        }
+    }
+
     fn restore_group(&mut self, history: GroupHistory, past: Past) {
         let id = history.group;
         self.moved.extend(past.moved);

@@ -193,6 +193,7 @@ impl Session {
             Event::App { instance, message } => self.app_says(instance, message),
             Event::BuildOnDisk { app, build } => self.build_on_disk(app, build),
             Event::Store { id, reply } => self.store_says(id, reply),
+            Event::Imported(history) => self.imported(history),
             Event::FenceDone { group, op } => self.fence_done(group, op),
             Event::GhostTouched { group } => self.ghost_touched(group),
             Event::Shown { group } => self.shown(group),

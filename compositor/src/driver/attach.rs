@@ -1,16 +1,18 @@
 //! The beginning: everything the heart acts through is opened, and what a former session left is taken up.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use overwinter_bus::Bus;
+use overwinter_keyring::{Asked, Opened, Passphrase, Service};
 use overwinter_proto::GroupId;
 use overwinter_session::ids::Instant;
 use overwinter_session::{Config, Session, View};
-use overwinter_store::Store;
+use overwinter_store::Limits;
 use overwinter_watch::{Change, Keeper, Places, Watcher};
 
 use super::Driver;
@@ -19,13 +21,15 @@ use crate::effects::blobs::Blobs;
 use crate::effects::choices::Choices;
 use crate::effects::identity::Identity;
 use crate::effects::instances::Processes;
+use crate::effects::keys::{Kept, Keys, Task};
 use crate::effects::launch::Launcher;
 use crate::effects::notices::Notices;
 use crate::effects::operations::Operations;
 use crate::effects::payloads::Payloads;
 use crate::effects::register::{Programs, Told};
 use crate::effects::shell::Pictured;
-use crate::effects::store::{self, Fault};
+use crate::effects::space::Taken;
+use crate::effects::store::{self, Fault, Job};
 use crate::options::Options;
 use crate::state::Overwinter;
 
@@ -69,7 +73,18 @@ impl Folders {
 pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     let folders = Folders::new(options)?;
     let identity = Identity::open(&folders.state.join("identity"))?;
-    let (mut store, report) = Store::open(&folders.store).context("the store cannot be opened")?;
+    let opened = overwinter_keyring::open(&folders.store, how_to_open(options)?)?;
+    let Opened {
+        mut store,
+        report,
+        tried,
+        ..
+    } = opened;
+    for (kind, why) in tried {
+        tracing::info!("the store was not opened by the {kind}: {why}");
+    }
+    let kept = Kept::of(&mut store).context("the store cannot be read")?;
+    let keys = Keys::new(&folders.store, kept);
     let mut notices = Notices::default();
     let (histories, unreadable) =
         store::histories(&mut store).context("the store cannot be read")?;
@@ -137,7 +152,10 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         blobs,
         pictured: Pictured::new(),
         operations: Operations::default(),
+        errands: 0,
         notices,
+        keys,
+        taken: Taken::default(),
         peers: BTreeMap::new(),
         apps,
         builds: BTreeMap::new(),
@@ -155,9 +173,43 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
         seen: View::default(),
     };
     driver.carry_out(state, effects);
+    let new = report.created;
+    driver.key_task(None, Task::Tend { new });
+    driver.job(Job::Measure);
     driver.settle(state);
     state.driver = Some(driver);
     Ok(())
+}
+
+/// How long the keyring has when nothing else may open the store: the login waits for it.
+const KEYRING_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the store may be opened with, and may take. There is no screen to ask anybody on yet.
+fn how_to_open(options: &Options) -> Result<Asked> {
+    let from_fd = options.passphrase_fd.map(passphrase_fd).transpose()?;
+    let file = options.passphrase_file.clone();
+    let mut limits = Limits::default();
+    limits.quota = options.store_quota.map(|quota| quota.0);
+    Ok(Asked {
+        service: Service::silent(KEYRING_WITHIN),
+        passphrase: from_fd.or(file.map(Passphrase::File)),
+        limits,
+    })
+}
+
+fn passphrase_fd(fd: i32) -> Result<Passphrase> {
+    anyhow::ensure!(
+        fd > 2,
+        "--passphrase-fd {fd}: it has to be a descriptor of its own, above 2"
+    );
+    // SAFETY: asked before it is taken; no descriptor of this number is owned by anybody here.
+    rustix::io::fcntl_getfd(unsafe { rustix::fd::BorrowedFd::borrow_raw(fd) })
+        .with_context(|| format!("--passphrase-fd {fd} is not open"))?;
+    // SAFETY: it is open, and whoever started us gave it to us for this.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // Nobody who is started from here gets the word.
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(Passphrase::Fd(fd))
 }
 
 /// The one channel by which other threads reach the main one.

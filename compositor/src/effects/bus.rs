@@ -76,6 +76,7 @@ impl Driver {
                 reply,
             } => self.said(state, &caller, message, reply),
             BusEvent::Control(control) => self.control(state, control),
+            BusEvent::Store(call) => self.store_call(call),
             BusEvent::CallerGone { caller } => {
                 if let Some(instance) = self.processes.of_caller(&caller.name) {
                     self.instance_gone(state, instance);

@@ -2,7 +2,8 @@
 //!
 //! * [`bus`]: apps, over D-Bus; [`register`]: who they are; [`control`]: the command line.
 //! * [`blobs`]: which blobs each group has; [`payloads`]: states on their way.
-//! * [`store`]: the store worker's thread.
+//! * [`store`]: the store worker's thread; [`errands`]: what is asked of it that may take long.
+//! * [`keys`]: the ways to the store's master key; [`space`]: how much the store takes.
 //! * [`peer`]: streams to other hosts; [`identity`]: this host's key, and whose word counts.
 //! * [`choices`]: which versions the user wants.
 //! * [`launch`]: processes; [`instances`]: which process is which instance.
@@ -17,8 +18,10 @@ pub mod bus;
 pub mod choices;
 pub mod control;
 pub mod environment;
+pub mod errands;
 pub mod identity;
 pub mod instances;
+pub mod keys;
 pub mod launch;
 pub mod notices;
 pub mod operations;
@@ -28,6 +31,7 @@ pub mod quit;
 pub mod register;
 pub mod shell;
 pub mod signals;
+pub mod space;
 pub mod status;
 pub mod store;
 
@@ -40,6 +44,8 @@ pub enum Incoming {
     Bus(register::Told),
     /// From the store worker.
     Store(store::Answer),
+    /// Something was done about the store's slots, or was not.
+    Keys(keys::Told),
     /// From the watcher.
     Watch(overwinter_watch::Change),
     /// From a stream to another host.

@@ -57,13 +57,23 @@ impl Operations {
         id: OperationId,
         outcome: Result<String, String>,
     ) -> Option<OperationState> {
+        self.end_about(id, String::new(), outcome)
+    }
+
+    /// Ends one that is about this group. Returns its end.
+    pub fn end_about(
+        &mut self,
+        id: OperationId,
+        group: String,
+        outcome: Result<String, String>,
+    ) -> Option<OperationState> {
         let state = self.all.get_mut(&id).filter(|s| s.state == "running")?;
         let (word, text) = match outcome {
             Ok(text) => ("done", text),
             Err(text) => ("failed", text),
         };
         state.state = word;
-        state.results = vec![(String::new(), word.to_owned(), text)];
+        state.results = vec![(group, word.to_owned(), text)];
         let end = state.clone();
         self.forget_old();
         Some(end)

@@ -13,6 +13,8 @@ use crate::state::Overwinter;
 pub struct Status {
     /// The session itself.
     pub session: SessionPart,
+    /// What keeps the groups.
+    pub store: StorePart,
     /// Every group known here.
     pub groups: Vec<GroupPart>,
     /// Every process that takes part.
@@ -40,6 +42,19 @@ pub struct SessionPart {
     pub pid: u32,
     /// The launcher is connected.
     pub launcher: bool,
+}
+
+/// What keeps the groups.
+#[derive(Serialize, Debug)]
+pub struct StorePart {
+    /// Bytes that it takes; null until that is known.
+    pub used: Option<u64>,
+    /// Bytes that it may take; null: all the disk.
+    pub quota: Option<u64>,
+    /// The ways to its master key.
+    pub slots: Vec<&'static str>,
+    /// What there is to say about how that key is kept; null when nothing.
+    pub warning: Option<String>,
 }
 
 /// One group.
@@ -143,6 +158,7 @@ impl Driver {
                 pid: std::process::id(),
                 launcher: self.launcher.is_connected(),
             },
+            store: self.store_part(),
             groups: self.group_parts(state, &view),
             instances: self.instance_parts(state, &view),
             apps: self.app_parts(),
@@ -155,6 +171,17 @@ impl Driver {
     pub(crate) fn pid_of(&self, instance: Option<overwinter_proto::InstanceId>) -> u32 {
         let process = instance.and_then(|i| self.processes.get(i));
         process.map_or(0, |p| p.process.pid)
+    }
+
+    fn store_part(&self) -> StorePart {
+        let space = self.taken.space();
+        let kept = self.keys.kept();
+        StorePart {
+            used: space.map(|space| space.used),
+            quota: space.and_then(|space| space.quota),
+            slots: kept.slots.clone(),
+            warning: (!kept.warning.is_empty()).then(|| kept.warning.clone()),
+        }
     }
 
     fn group_parts(&self, state: &Overwinter, view: &View) -> Vec<GroupPart> {

@@ -1,30 +1,22 @@
 //! Collection: what the store takes, and getting back what nothing needs.
 
-use std::path::Path;
+use std::{collections::VecDeque, path::Path};
 
 use overwinter_proto::GroupId;
 
 use crate::{
     blocks::RESERVE,
     disk::on_disk,
+    errand::{Errand, Progress, Step},
     error::{Result, StoreError},
     group::GroupState,
     store::Store,
     sweep::Swept,
-    trash::Empty,
+    trash::{Empty, Item},
 };
 
-/// How far something long has come, in groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Groups that are done.
-    pub done: usize,
-    /// Groups that there are.
-    pub total: usize,
-}
-
 /// What a group takes on the disk, in bytes.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Usage {
     /// The group.
     pub group: String,
@@ -50,7 +42,7 @@ impl Usage {
 }
 
 /// What a collection gave back.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Collected {
     /// Chunks moved to the trash.
     pub chunks: usize,
@@ -60,6 +52,17 @@ pub struct Collected {
     pub freed: u64,
     /// Groups that were left alone because they cannot be read whole, and why.
     pub left_alone: Vec<String>,
+}
+
+/// How much the store takes, and may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that chunks, journals and trash take.
+    pub used: u64,
+    /// Of these, in the trash: a collection gives them back, as does a save that needs them.
+    pub trash: u64,
+    /// Bytes that they may take; none: all the disk.
+    pub quota: Option<u64>,
 }
 
 /// What may still be written.
@@ -93,6 +96,124 @@ impl Room {
     }
 }
 
+/// [`Store::collect`] in steps: each sweeps one group, or unlinks some of what one group has in the trash.
+#[derive(Debug)]
+pub struct Collection {
+    now: bool,
+    /// Groups that are still to be swept; none: not begun.
+    groups: Option<VecDeque<GroupId>>,
+    /// Then: whose trash is still to be emptied.
+    trash: Option<VecDeque<(GroupId, Vec<Item>)>>,
+    total: usize,
+    collected: Collected,
+}
+
+/// So much of the trash is unlinked in one step.
+const UNLINKED: usize = 256;
+
+impl Collection {
+    /// `now`: without the grace time.
+    pub fn new(now: bool) -> Collection {
+        Collection {
+            now,
+            groups: None,
+            trash: None,
+            total: 0,
+            collected: Collected::default(),
+        }
+    }
+
+    fn sweep(&mut self, store: &mut Store, group: GroupId) -> Result<()> {
+        let swept = store.with_whole(group, |store, state| {
+            // What was given for a save that is still to come is needed.
+            let waiting = state.blobs.iter().flatten().map(|(hash, _)| *hash);
+            let waiting = waiting.collect();
+            let swept = store.sweep(group, state, &waiting)?;
+            store.compact_if_long(group, state)?;
+            Ok(swept)
+        });
+        match swept {
+            Ok(Swept { chunks, bytes, .. }) => {
+                self.collected.chunks += chunks;
+                self.collected.bytes += bytes;
+            }
+            Err(e) if e.is_damage() => self.collected.left_alone.push(e.to_string()),
+            Err(e) if e.is_gone() => {}
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    /// Unlinks some of what is due. False: there is no more.
+    fn empty(&mut self, store: &mut Store) -> Result<bool> {
+        let which = if self.now { Empty::All } else { Empty::Due };
+        let trash = self
+            .trash
+            .get_or_insert_with(|| store.due(which).into_iter().collect());
+        let Some((group, mut items)) = trash.pop_front() else {
+            return Ok(false);
+        };
+        let rest = items.split_off(items.len().min(UNLINKED));
+        if !rest.is_empty() {
+            trash.push_front((group, rest));
+        }
+        self.collected.freed += store.unlink_due(group, items, &mut None)?;
+        Ok(true)
+    }
+}
+
+impl Errand for Collection {
+    type Outcome = Collected;
+
+    fn step(&mut self, store: &mut Store) -> Result<Step<Collected>> {
+        let groups = match &mut self.groups {
+            Some(groups) => groups,
+            None => {
+                let all: VecDeque<GroupId> = store.groups()?.into();
+                self.total = all.len();
+                self.groups.insert(all)
+            }
+        };
+        if let Some(group) = groups.pop_front() {
+            let left = groups.len();
+            self.sweep(store, group)?;
+            let done = self.total - left;
+            return Ok(Step::More(Progress::of_groups(done, self.total, 0, 1)));
+        }
+        Ok(if self.empty(store)? {
+            Step::More(Progress::of_groups(self.total, self.total, 0, 1))
+        } else {
+            Step::Done(std::mem::take(&mut self.collected))
+        })
+    }
+}
+
+/// [`Store::usage`] in steps: each counts one group.
+#[derive(Debug, Default)]
+pub struct Count {
+    groups: Option<VecDeque<GroupId>>,
+    all: Vec<Usage>,
+}
+
+impl Errand for Count {
+    type Outcome = Vec<Usage>;
+
+    fn step(&mut self, store: &mut Store) -> Result<Step<Vec<Usage>>> {
+        let groups = match &mut self.groups {
+            Some(groups) => groups,
+            None => self.groups.insert(store.groups()?.into()),
+        };
+        if let Some(group) = groups.pop_front() {
+            self.all.extend(store.usage_of(group)?);
+            let (done, left) = (self.all.len(), groups.len());
+            return Ok(Step::More(Progress::of_groups(done, done + left, 0, 1)));
+        }
+        let mut all = std::mem::take(&mut self.all);
+        all.sort_by_key(|usage| std::cmp::Reverse(usage.total()));
+        Ok(Step::Done(all))
+    }
+}
+
 impl Store {
     /// Moves to the trash every chunk that nothing needs (a save or a move that was cut short may have left some), and
     /// unlinks what has been there for the grace time; `now`: all of it.
@@ -100,31 +221,40 @@ impl Store {
     /// # Errors
     /// The disk failed. A group that is damaged is no error: it is left alone.
     pub fn collect(&mut self, now: bool, progress: &mut dyn FnMut(Progress)) -> Result<Collected> {
-        let groups = self.groups()?;
-        let mut collected = Collected::default();
-        for (done, group) in groups.iter().enumerate() {
-            let total = groups.len();
-            progress(Progress { done, total });
-            let swept = self.with_whole(*group, |store, state| {
-                // What was given for a save that is still to come is needed.
-                let waiting = state.blobs.iter().flatten().map(|(hash, _)| *hash);
-                let waiting = waiting.collect();
-                let swept = store.sweep(*group, state, &waiting)?;
-                store.compact_if_long(*group, state)?;
-                Ok(swept)
-            });
-            match swept {
-                Ok(Swept { chunks, bytes, .. }) => {
-                    collected.chunks += chunks;
-                    collected.bytes += bytes;
-                }
-                Err(e) if e.is_damage() => collected.left_alone.push(e.to_string()),
-                Err(e) => return Err(e),
-            }
-        }
-        let which = if now { Empty::All } else { Empty::Due };
-        collected.freed = self.empty_trash(which, None)?;
-        Ok(collected)
+        self.run(Collection::new(now), progress)
+    }
+
+    /// How much the store takes. The first time, every file is looked at.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn space(&mut self) -> Result<Space> {
+        Ok(Space {
+            used: self.used()?,
+            trash: self.trash.total(),
+            quota: self.limits.quota,
+        })
+    }
+
+    /// How much the store takes, if that is known without looking at its files.
+    pub fn known_space(&self) -> Option<Space> {
+        Some(Space {
+            used: self.used?,
+            trash: self.trash.total(),
+            quota: self.limits.quota,
+        })
+    }
+
+    /// How many bytes the store may take; none: all the disk.
+    pub fn quota(&self) -> Option<u64> {
+        self.limits.quota
+    }
+
+    fn used(&mut self) -> Result<u64> {
+        Ok(match self.used {
+            Some(used) => used,
+            None => *self.used.insert(self.used_now()?),
+        })
     }
 
     /// What each group takes, largest first.
@@ -132,30 +262,31 @@ impl Store {
     /// # Errors
     /// The disk failed.
     pub fn usage(&mut self) -> Result<Vec<Usage>> {
-        let mut all = Vec::new();
-        for group in self.groups()? {
-            let newest = self
-                .with(group, |_, state| {
-                    let newest = state.generations.values().next_back();
-                    let named = newest.map(|i| (i.title.clone(), i.app.clone()));
-                    Ok((state.generations.len(), named))
-                })
-                .ok();
-            let (generations, named) = newest.unwrap_or_default();
-            let (title, app) = named.unzip();
-            let journal = self.disk.len(&self.disk.journal(group))?;
-            all.push(Usage {
-                group: group.to_string(),
-                title,
-                app,
-                generations,
-                chunks: self.takes(&self.disk.objects(group))?,
-                journal: on_disk(journal.unwrap_or_default()),
-                trash: self.trash.of(group),
-            });
-        }
-        all.sort_by_key(|usage| std::cmp::Reverse(usage.total()));
-        Ok(all)
+        self.run(Count::default(), &mut |_| {})
+    }
+
+    /// None: it is gone.
+    fn usage_of(&mut self, group: GroupId) -> Result<Option<Usage>> {
+        let known = self.with(group, |_, state| {
+            let newest = state.generations.values().next_back();
+            let named = newest.map(|i| (i.title.clone(), i.app.clone()));
+            Ok((state.generations.len(), named))
+        });
+        let (generations, named) = match known {
+            Err(e) if e.is_gone() => return Ok(None),
+            known => known.unwrap_or_default(),
+        };
+        let (title, app) = named.unzip();
+        let journal = self.disk.len(&self.disk.journal(group))?;
+        Ok(Some(Usage {
+            group: group.to_string(),
+            title,
+            app,
+            generations,
+            chunks: self.takes(&self.disk.objects(group))?,
+            journal: on_disk(journal.unwrap_or_default()),
+            trash: self.trash.of(group),
+        }))
     }
 
     fn takes(&self, dir: &Path) -> Result<u64> {
@@ -195,10 +326,7 @@ impl Store {
         let Some(quota) = self.limits.quota else {
             return Ok(disk);
         };
-        let used = match self.used {
-            Some(used) => used,
-            None => *self.used.insert(self.used_now()?),
-        };
+        let used = self.used()?;
         let allowed = quota.saturating_sub(used);
         Ok(if allowed < left.saturating_sub(RESERVE) {
             Room {

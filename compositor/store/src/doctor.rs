@@ -1,22 +1,24 @@
 //! The doctor: looks at every byte that counts, repairs what can be repaired, and names what cannot.
 //!
-//! What can be: a chunk that is missing or damaged and lies whole in the trash, entries of the index that are wrong. What
-//! cannot: anything whose bytes are nowhere else. That is told with the group's title and its last good generation.
+//! What can be: a chunk that is missing or damaged and lies whole in the trash, entries of the index that are wrong, files and
+//! folders that others may use, files that were left lying. What cannot: anything whose bytes are nowhere else. That is told
+//! with the group's title and its last good generation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use overwinter_proto::{Generation, GroupId, transfer::ChunkId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    collect::Progress,
+    errand::{Errand, Progress, Step},
     error::{Result, StoreError},
-    group::{GroupState, Info},
+    group::{GroupState, Info, Part},
+    reading::Reading,
     store::Store,
 };
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Whose; none for the store as a whole.
     pub group: Option<String>,
@@ -31,7 +33,7 @@ pub struct Finding {
 }
 
 /// How the store is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Groups that were looked at.
     pub groups: usize,
@@ -59,47 +61,100 @@ impl Health {
     }
 }
 
-impl Store {
-    /// Reads and verifies every journal, generation, chunk, tombstone and index entry. `repair`: also repairs what can be.
-    ///
-    /// # Errors
-    /// The store's own folders cannot be read. What is wrong with single groups is in the answer.
-    pub fn examine(&mut self, repair: bool, progress: &mut dyn FnMut(Progress)) -> Result<Health> {
-        let mut health = Health {
-            strangers: crate::open::strangers(&self.disk)?,
-            key_warning: crate::open::key_warning(&self.disk)?,
-            ..Health::default()
-        };
-        let mut groups: BTreeSet<GroupId> = self.groups()?.into_iter().collect();
+/// [`Store::examine`] in steps.
+#[derive(Default)]
+pub struct Examination {
+    repair: bool,
+    begun: bool,
+    health: Health,
+    tombstones: VecDeque<GroupId>,
+    groups: VecDeque<GroupId>,
+    /// How many there were.
+    total: usize,
+    looking: Option<Looking>,
+}
+
+impl std::fmt::Debug for Examination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Examination({} groups left)", self.groups.len())
+    }
+}
+
+/// So many small files are looked at in one step.
+const SMALL_FILES: usize = 64;
+
+/// So many entries of the index.
+const ENTRIES: usize = 4096;
+
+/// A group that is being looked at.
+struct Looking {
+    group: GroupId,
+    /// Generations that are still to be read.
+    infos: VecDeque<Info>,
+    reading: Option<(Info, Reading)>,
+    /// Parts that were found whole.
+    sound: HashSet<Part>,
+    /// Chunks that were looked at.
+    seen: HashSet<ChunkId>,
+    /// What is wrong with which.
+    bad: Vec<(Generation, String)>,
+    good: Option<Generation>,
+    /// Entries of the index that are still to be looked at, and those that are wrong; none: not begun.
+    entries: Option<(Vec<(ChunkId, u64)>, Vec<ChunkId>)>,
+    done: u64,
+    total: u64,
+}
+
+impl Examination {
+    /// `repair`: it also repairs what can be.
+    pub fn new(repair: bool) -> Examination {
+        Examination {
+            repair,
+            ..Examination::default()
+        }
+    }
+
+    fn begin(&mut self, store: &mut Store) -> Result<()> {
+        self.begun = true;
+        let strangers = crate::open::strangers(&store.disk)?;
+        self.health.strangers = strangers;
+        let mut groups: BTreeSet<GroupId> = store.groups()?.into_iter().collect();
         for folder in ["groups", "keys", "objects", "tombstones"] {
-            let (more, strangers) = self.disk.groups_in(folder)?;
-            health.strangers.extend(strangers);
+            let (more, strangers) = store.disk.groups_in(folder)?;
+            self.health.strangers.extend(strangers);
             match folder {
-                "tombstones" => self.examine_tombstones(&more, &mut health),
+                "tombstones" => self.tombstones = more.into(),
                 _ => groups.extend(more),
             }
         }
-        let total = groups.len();
-        for (done, group) in groups.into_iter().enumerate() {
-            progress(Progress { done, total });
-            self.examine_group(group, repair, &mut health);
-        }
-        if repair {
-            self.hints.flush();
-        }
-        Ok(health)
-    }
-
-    fn examine_tombstones(&mut self, groups: &[GroupId], health: &mut Health) {
-        for group in groups {
-            if let Err(e) = self.tombstone(*group) {
-                health.findings.push(finding(*group, None, e.to_string()));
+        // A group that is just coming has nothing yet that could be wrong.
+        let coming = |g: &GroupId| store.groups.get(g).is_some_and(GroupState::is_empty);
+        groups.retain(|g| !coming(g));
+        let unknown = |g: &GroupId| !groups.contains(g) && !coming(g);
+        let stale: Vec<GroupId> = store.hints.groups().into_iter().filter(unknown).collect();
+        self.total = groups.len();
+        self.groups = groups.into_iter().collect();
+        self.health
+            .findings
+            .extend(store.examine_folder(self.repair)?);
+        for group in stale {
+            let what = "the index speaks of a group that is not here".to_owned();
+            if self.repair {
+                store.hints.forget(group);
             }
+            self.health.findings.push(Finding {
+                repaired: self.repair,
+                ..finding(group, None, what)
+            });
         }
+        Ok(())
     }
 
-    fn examine_group(&mut self, group: GroupId, repair: bool, health: &mut Health) {
-        let examined = self.with(group, |store, state| {
+    /// A group's files as such, and its journal.
+    fn open(&mut self, store: &mut Store, group: GroupId) {
+        let (repair, health) = (self.repair, &mut self.health);
+        let modes = store.examine_modes(&store.files_of(group), Some(group), repair);
+        let examined = store.with(group, |store, state| {
             let title = state.title();
             health.groups += 1;
             health.generations += state.generations.len();
@@ -112,148 +167,189 @@ impl Store {
             }
             if let Some(what) = state.damage.clone() {
                 let e = store.damaged(group, state, what);
-                health.findings.push(told(group, title.clone(), &e));
+                health.findings.push(told(group, title, &e));
             }
-            store.examine_chunks(group, state, repair, health);
-            store.examine_index(group, state, repair, health);
-            Ok(())
+            Ok(Looking::new(group, state))
         });
+        health.findings.extend(modes);
         match examined {
-            Ok(()) => {}
-            Err(StoreError::UnknownGroup(_) | StoreError::Forgotten(_)) => {
-                let what = "files without a key: what is left of a group that was forgotten or never began; \
-                            the next collection or opening removes them"
-                    .to_owned();
-                health.findings.push(finding(group, None, what));
-            }
+            Ok(looking) => self.looking = Some(looking),
+            Err(e) if e.is_gone() => health.findings.extend(store.examine_rest(group, repair)),
             Err(e) => health.findings.push(told(group, None, &e)),
         }
     }
+}
 
-    fn examine_chunks(
-        &mut self,
-        group: GroupId,
-        state: &mut GroupState,
-        repair: bool,
-        health: &mut Health,
-    ) {
-        // What is wrong with each chunk; none: it is whole.
-        let mut looked_at: BTreeMap<ChunkId, Option<String>> = BTreeMap::new();
-        let mut bad: Vec<(Generation, String)> = Vec::new();
-        let infos: Vec<Info> = state.roots().cloned().collect();
-        for info in &infos {
-            // Lists are chunks too: they come first, and are repaired before they are followed.
-            for part in info.parts() {
-                for (id, _) in &part.chunks {
-                    self.examine_chunk(group, state, *id, repair, health, &mut looked_at);
+impl Errand for Examination {
+    type Outcome = Health;
+
+    fn step(&mut self, store: &mut Store) -> Result<Step<Health>> {
+        if !self.begun {
+            self.begin(store)?;
+        } else if let Some(looking) = &mut self.looking {
+            if looking.step(store, self.repair, &mut self.health) {
+                self.looking = None;
+            }
+        } else if !self.tombstones.is_empty() {
+            let few = self.tombstones.len().min(SMALL_FILES);
+            for group in self.tombstones.drain(..few) {
+                if let Err(e) = store.tombstone(group) {
+                    self.health
+                        .findings
+                        .push(finding(group, None, e.to_string()));
                 }
             }
-            let wrong = match self.closure_of(group, state, info) {
-                Err(what) => Some(what),
-                Ok(ids) => {
-                    for id in &ids {
-                        self.examine_chunk(group, state, *id, repair, health, &mut looked_at);
-                    }
-                    let of = |id| looked_at.get(id).cloned().flatten();
-                    ids.iter().find_map(of)
-                }
-            };
-            let wrong = wrong.or_else(|| self.read_whole(group, state, info).err());
-            bad.extend(wrong.map(|what| (info.generation, what)));
+        } else if let Some(group) = self.groups.pop_front() {
+            self.open(store, group);
+        } else {
+            if self.repair {
+                store.hints.flush();
+            }
+            self.health.key_warning = crate::open::key_warning(&store.disk)?;
+            return Ok(Step::Done(std::mem::take(&mut self.health)));
         }
-        health.chunks += looked_at.len();
-        let good = |info: &&Info| !bad.iter().any(|(g, _)| *g == info.generation);
-        let last_good = state.generations.values().rev().find(good);
-        let last_good = last_good.map(|info| info.generation.0);
-        for (generation, what) in bad {
-            health.findings.push(Finding {
-                last_good,
-                ..finding(
-                    group,
-                    state.title(),
-                    format!("generation {generation}: {what}"),
-                )
-            });
+        let busy = usize::from(self.looking.is_some());
+        let done = self.total - self.groups.len() - busy;
+        let (much, all) = self.looking.as_ref().map_or((0, 1), Looking::far);
+        Ok(Step::More(Progress::of_groups(done, self.total, much, all)))
+    }
+}
+
+impl Looking {
+    fn new(group: GroupId, state: &GroupState) -> Looking {
+        let infos: VecDeque<Info> = state.roots().cloned().collect();
+        let bytes = |info: &Info| info.parts().map(|part| part.len).sum::<u64>();
+        Looking {
+            group,
+            total: infos.iter().map(bytes).fold(1, u64::saturating_add),
+            infos,
+            reading: None,
+            sound: HashSet::new(),
+            seen: HashSet::new(),
+            bad: Vec::new(),
+            good: None,
+            entries: None,
+            done: 0,
         }
     }
 
-    fn examine_chunk(
-        &mut self,
-        group: GroupId,
-        state: &mut GroupState,
-        id: ChunkId,
-        repair: bool,
-        health: &mut Health,
-        looked_at: &mut BTreeMap<ChunkId, Option<String>>,
-    ) {
-        if looked_at.contains_key(&id) {
-            return;
-        }
-        let path = self.disk.chunk(group, id);
-        let in_place = self.open_chunk(state, id, &path);
-        let wrong = match (in_place, self.in_trash(group, id)) {
-            (Ok(()), _) => None,
-            // A group that is not whole is left alone altogether.
-            (Err(why), Some(trashed))
-                if state.damage.is_none() && self.open_chunk(state, id, &trashed).is_ok() =>
-            {
-                let put_back = repair && matches!(self.put_back(group, state, id), Ok(true));
-                health.findings.push(Finding {
-                    repaired: put_back,
-                    ..finding(
-                        group,
-                        state.title(),
-                        format!("{why}; it lies whole in the trash"),
-                    )
+    fn far(&self) -> (u64, u64) {
+        // Blobs are not in the sum from the start: at worst the last of them are read while it says that all is done.
+        let now = self.reading.as_ref().map_or(0, |(info, reading)| {
+            reading.far().0.min(info.parts().map(|part| part.len).sum())
+        });
+        (self.done + now, self.total)
+    }
+
+    /// Looks on. True: that was all of this group, or it is gone.
+    fn step(&mut self, store: &mut Store, repair: bool, health: &mut Health) -> bool {
+        let group = self.group;
+        let looked = store.with(group, |store, state| {
+            if self.reading.is_none() {
+                let next = self.infos.pop_front();
+                let sound = std::mem::take(&mut self.sound);
+                self.reading = next.map(|info| {
+                    let reading = Reading::new(&info, sound.clone());
+                    self.sound = sound;
+                    (info, reading)
                 });
-                None
             }
-            (Err(why), _) => {
-                // No save may refer to it: it writes the chunk anew, and the generation is whole again.
-                state.verified.remove(&id);
-                Some(why)
+            if self.reading.is_some() {
+                self.read_on(store, state, repair, health);
+                return Ok(false);
             }
-        };
-        looked_at.insert(id, wrong);
-    }
-
-    fn open_chunk(
-        &self,
-        state: &GroupState,
-        id: ChunkId,
-        path: &std::path::Path,
-    ) -> std::result::Result<(), String> {
-        let name = hex::encode(id.0);
-        match self.disk.vfs.read(path, crate::chunk::MAX_SEALED) {
-            Err(e) => Err(format!("chunk {name} cannot be read ({e})")),
-            Ok(sealed) => match crate::chunk::open(&state.keys, id, &sealed) {
-                Ok(_) => Ok(()),
-                Err(why) => Err(format!("{why} ({name})")),
-            },
+            Ok(self.examine_index(store, state, repair, health))
+        });
+        match looked {
+            Ok(false) => return false,
+            Ok(true) => self.tell(store, health),
+            // Forgotten meanwhile.
+            Err(e) => tracing::debug!("{group:?} is left out: {e}"),
         }
+        true
     }
 
-    /// An entry that vouches for a chunk that is not there, or has another length, is wrong.
+    fn read_on(
+        &mut self,
+        store: &mut Store,
+        state: &mut GroupState,
+        repair: bool,
+        health: &mut Health,
+    ) {
+        let Some((info, mut reading)) = self.reading.take() else {
+            return;
+        };
+        let (group, seen) = (self.group, &mut self.seen);
+        // Dropped meanwhile: what it needed may be gone.
+        let there = state.roots().any(|root| *root == info);
+        let mut read = |id| {
+            let first = seen.insert(id);
+            let (read, found) = store.examine_chunk(group, state, id, repair);
+            if first {
+                health.chunks += 1;
+                health.findings.extend(found);
+            }
+            read
+        };
+        match there.then(|| reading.step(&mut read)) {
+            Some(Ok(false)) => {
+                self.reading = Some((info, reading));
+                return;
+            }
+            Some(Ok(true)) => self.good = self.good.max(Some(info.generation)),
+            Some(Err(what)) => {
+                // What else it has is looked at too: of one file that is brought back, nothing is learned about the others.
+                let mut rest = |part: Part| {
+                    for (id, _) in part.chunks {
+                        drop(read(id));
+                    }
+                };
+                info.parts().for_each(&mut rest);
+                self.bad.push((info.generation, what));
+            }
+            None => {}
+        }
+        self.done += info.parts().map(|part| part.len).sum::<u64>();
+        self.sound = reading.into_sound();
+    }
+
+    /// An entry that vouches for a chunk that is not there, or has another length, is wrong. True: all were looked at.
     fn examine_index(
         &mut self,
-        group: GroupId,
+        store: &mut Store,
         state: &mut GroupState,
         repair: bool,
         health: &mut Health,
-    ) {
-        let entries = self.hints.chunks(group).unwrap_or_default();
-        let there = |id: &ChunkId| self.disk.len(&self.disk.chunk(group, *id)).ok().flatten();
-        let wrong: Vec<ChunkId> = entries
-            .iter()
-            .filter(|(id, len)| there(id) != Some(**len))
-            .map(|(id, _)| *id)
-            .collect();
+    ) -> bool {
+        let group = self.group;
+        let known = |store: &mut Store| store.hints.chunks(group).unwrap_or_default();
+        let (left, wrong) = self
+            .entries
+            .get_or_insert_with(|| (known(store).into_iter().collect(), Vec::new()));
+        let right = |store: &Store, id, len| {
+            let there = store.disk.len(&store.disk.chunk(group, id));
+            there.ok().flatten() == Some(len)
+        };
+        for (id, len) in left.split_off(left.len().saturating_sub(ENTRIES)) {
+            if !right(store, id, len) {
+                wrong.push(id);
+            }
+        }
+        if !left.is_empty() {
+            return false;
+        }
         if wrong.is_empty() {
-            return;
+            return true;
+        }
+        // What a collection took meanwhile is not in the index any more.
+        let now = known(store);
+        wrong.retain(|id| now.get(id).is_some_and(|len| !right(store, *id, *len)));
+        if wrong.is_empty() {
+            return true;
         }
         if repair {
-            for id in &wrong {
-                self.hints.remove_chunk(group, *id);
+            for id in wrong.iter() {
+                store.hints.remove_chunk(group, *id);
                 state.durable.remove(id);
             }
         }
@@ -263,6 +359,162 @@ impl Store {
             repaired: repair,
             ..finding(group, state.title(), what)
         });
+        true
+    }
+
+    fn tell(&mut self, store: &mut Store, health: &mut Health) {
+        let title = store.groups.get(&self.group).and_then(GroupState::title);
+        for (generation, what) in std::mem::take(&mut self.bad) {
+            let what = format!("generation {generation}: {what}");
+            health.findings.push(Finding {
+                last_good: self.good.map(|g| g.0),
+                ..finding(self.group, title.clone(), what)
+            });
+        }
+    }
+}
+
+impl Store {
+    /// Reads and verifies every journal, generation, chunk, tombstone and index entry, and looks at the store's own files and
+    /// folders. `repair`: also repairs what can be.
+    ///
+    /// # Errors
+    /// The store's own folders cannot be read. What is wrong with single groups is in the answer.
+    pub fn examine(&mut self, repair: bool, progress: &mut dyn FnMut(Progress)) -> Result<Health> {
+        self.run(Examination::new(repair), progress)
+    }
+
+    /// The content of a chunk, and what there is to say about it though it can be read.
+    fn examine_chunk(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        id: ChunkId,
+        repair: bool,
+    ) -> (std::result::Result<Vec<u8>, String>, Option<Finding>) {
+        let path = self.disk.chunk(group, id);
+        let why = match self.open_chunk(state, id, &path) {
+            Ok(plain) => return (Ok(plain), None),
+            Err(why) => why,
+        };
+        // No save may refer to it: it writes the chunk anew, and the generation is whole again.
+        state.verified.remove(&id);
+        let trashed = self.in_trash(group, id);
+        let whole = trashed.and_then(|path| self.open_chunk(state, id, &path).ok());
+        // A group that is not whole is left alone altogether.
+        let Some(plain) = whole.filter(|_| state.damage.is_none()) else {
+            return (Err(why), None);
+        };
+        let repaired = repair && matches!(self.put_back(group, state, id), Ok(true));
+        let found = Finding {
+            repaired,
+            ..finding(
+                group,
+                state.title(),
+                format!("{why}; it lies whole in the trash"),
+            )
+        };
+        (Ok(plain), Some(found))
+    }
+
+    fn open_chunk(
+        &self,
+        state: &GroupState,
+        id: ChunkId,
+        path: &std::path::Path,
+    ) -> std::result::Result<Vec<u8>, String> {
+        let name = hex::encode(id.0);
+        let sealed = self.disk.vfs.read(path, crate::chunk::MAX_SEALED);
+        let sealed = sealed.map_err(|e| format!("chunk {name} cannot be read ({e})"))?;
+        crate::chunk::open(&state.keys, id, &sealed).map_err(|why| format!("{why} ({name})"))
+    }
+
+    /// What is left of a group that has no key any more, or never got one.
+    fn examine_rest(&mut self, group: GroupId, repair: bool) -> Option<Finding> {
+        let there = |dir: std::path::PathBuf| self.disk.vfs.list(&dir).is_ok();
+        if !there(self.disk.group_dir(group)) && !there(self.disk.objects(group)) {
+            return None;
+        }
+        let what = "files without a key: what is left of a group that was forgotten or never began";
+        if repair {
+            self.clear_away(group);
+        }
+        Some(Finding {
+            repaired: repair,
+            ..finding(group, None, what.to_owned())
+        })
+    }
+
+    /// The folder itself: who may look into it, and what was left lying in `tmp`.
+    fn examine_folder(&mut self, repair: bool) -> Result<Vec<Finding>> {
+        let own = crate::open::own_files(&self.disk)?;
+        let mut findings = self.examine_modes(&own, None, repair);
+        let tmp = self.disk.path("tmp");
+        let left = match self.disk.vfs.list(&tmp) {
+            Ok(left) => left,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(self.disk.fail("list", &tmp, 0, e)),
+        };
+        if !left.is_empty() {
+            // Nothing is being written between two steps.
+            let mut repaired = repair;
+            for entry in &left {
+                let path = tmp.join(&entry.name);
+                repaired = repaired && !entry.folder && self.disk.vfs.remove_file(&path).is_ok();
+            }
+            let what = format!("{} files were left lying in {}", left.len(), tmp.display());
+            findings.push(Finding {
+                repaired,
+                ..of_the_store(what)
+            });
+        }
+        Ok(findings)
+    }
+
+    /// A group's files and folders that must be there for it, and be nobody else's.
+    fn files_of(&self, group: GroupId) -> Vec<std::path::PathBuf> {
+        vec![
+            self.disk.key(group),
+            self.disk.group_dir(group),
+            self.disk.journal(group),
+            self.disk.objects(group),
+        ]
+    }
+
+    /// Files must be 0600, folders 0700. One that is missing is another matter.
+    fn examine_modes(
+        &self,
+        paths: &[std::path::PathBuf],
+        group: Option<GroupId>,
+        repair: bool,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for path in paths {
+            if !matches!(self.disk.vfs.has_own_mode(path), Ok(false)) {
+                continue;
+            }
+            let repaired = repair && self.disk.vfs.set_own_mode(path).is_ok();
+            let what = format!(
+                "others than the user may use {}, or the user may not; files are 0600 and folders 0700",
+                path.display()
+            );
+            findings.push(Finding {
+                group: group.map(|g| g.to_string()),
+                repaired,
+                ..of_the_store(what)
+            });
+        }
+        findings
+    }
+}
+
+fn of_the_store(what: String) -> Finding {
+    Finding {
+        group: None,
+        title: None,
+        what,
+        repaired: false,
+        last_good: None,
     }
 }
 

@@ -67,8 +67,9 @@ pub enum StoreError {
     },
     /// The store may not take more than the user allows it.
     #[error(
-        "the store may take {quota} bytes and takes {used}, {needed} more are needed; everything stored is kept, this save was \
-         refused. Forget groups that are not needed, or allow it more"
+        "the store may take {quota} bytes and takes {used}, up to {needed} more are needed; everything stored is kept, this save was \
+         refused. `overwinter store gc` drops what nobody needs, `overwinter store du` shows what takes how much; forget groups \
+         that are not needed, or allow it more (--store-quota)"
     )]
     Quota {
         /// Bytes that the operation would have written.
@@ -101,10 +102,13 @@ pub enum StoreError {
     },
     /// Bytes on disk are not what was written.
     #[error(
-        "group {group}{} is damaged: {what}; {}. Nothing was changed: bring the file back from a backup, or wake the group \
-         from that generation",
+        "group {group}{} is damaged: {what}. Nothing was changed and all its files are kept; {}. Run `overwinter doctor --repair`, which mends \
+         what can be mended; what it cannot is brought back from a backup",
         title.as_ref().map(|t| format!(" (“{t}”)")).unwrap_or_default(),
-        match last_good { Some(g) => format!("its last good generation is {g}"), None => "no good generation was found".to_owned() }
+        match last_good {
+            Some(g) => format!("its last good generation is {g}, which can still be read and exported"),
+            None => "none of its generations is known to be good".to_owned(),
+        }
     )]
     Damaged {
         /// The group.
@@ -181,8 +185,8 @@ pub enum StoreError {
     },
     /// A blob whose bytes on disk are not what was written.
     #[error(
-        "blob {hash} of group {group} is damaged: {what}; everything else of the group is kept. Bring the file back from a \
-         backup, or give the blob again"
+        "blob {hash} of group {group} is damaged: {what}; everything else of the group is kept. Run `overwinter doctor --repair`, \
+         bring the file back from a backup, or give the blob again"
     )]
     BlobDamaged {
         /// The group.
@@ -218,6 +222,11 @@ impl StoreError {
             StoreError::Unknown { source, .. } => source.is_full(),
             _ => false,
         }
+    }
+
+    /// Whether this error says that there is no such group (any more).
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, StoreError::UnknownGroup(_) | StoreError::Forgotten(_))
     }
 
     /// Whether this error says that stored bytes are not what was written.

@@ -1,24 +1,25 @@
-//! One group as one file: the newest generation, its keys, its chunks; what a move would send, without the other host.
+//! One group as one file: a generation, its keys, its chunks; what a move would send, without the other host.
 //!
 //! A line that says what it is, then the transfer's own messages in its own frames (`Offer`, `Chunk` …, `Finished`). Whoever
 //! has the file can read the group: its keys are in it. It comes back as a new group, so that no group is ever in two places.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeSet, HashSet, VecDeque},
     io::{self, Read, Write},
 };
 
 use overwinter_proto::{
-    Generation, GroupId, JournalRecord, Lease, TxId,
+    Build, Generation, GroupId, JournalRecord, Lease, TxId,
     transfer::{ChunkId, MAX_FRAME, Message},
 };
 
 use crate::{
-    collect::Progress,
+    errand::{Errand, Progress, STEP, Step},
     error::{Result, StoreError},
-    group::{Body, Info},
+    group::{Body, GroupState, Info},
     keys::GroupKeys,
     moves::open_head,
+    reading::Reading,
     store::Store,
 };
 
@@ -28,39 +29,411 @@ const MAGIC: &[u8] = b"overwinter-group 1\n";
 /// An export is no move: nothing is decided about it.
 const NO_MOVE: TxId = TxId(0);
 
+/// Which generation of a group goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The newest. Where it, or the journal that says which it is, is damaged there is none.
+    Newest,
+    /// The newest that is whole, whatever came after it.
+    LastGood,
+}
+
+/// [`Store::export`] in steps: first all of the generation is verified, then it is written, some megabytes each time. Meanwhile
+/// the generation is kept, whatever is dropped.
+pub struct Export<W> {
+    group: GroupId,
+    which: Which,
+    to: W,
+    stage: Sending,
+    /// The generation that is being kept.
+    held: Option<Generation>,
+}
+
+enum Sending {
+    Begin,
+    /// Candidates that are still to be tried, newest first.
+    Verify {
+        others: VecDeque<Info>,
+        info: Info,
+        reading: Reading,
+    },
+    Chunks {
+        left: VecDeque<ChunkId>,
+        total: u64,
+    },
+}
+
+impl<W> std::fmt::Debug for Export<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Export({}, {:?})", self.group, self.which)
+    }
+}
+
+impl<W: Write> Export<W> {
+    /// `to`: readable by the user alone; the caller syncs it.
+    pub fn new(group: GroupId, which: Which, to: W) -> Export<W> {
+        Export {
+            group,
+            which,
+            to,
+            stage: Sending::Begin,
+            held: None,
+        }
+    }
+
+    fn step_on(&mut self, store: &mut Store) -> Result<Step<Generation>> {
+        let group = self.group;
+        store.with(group, |store, state| {
+            if let Some(what) = state.damage.clone()
+                && self.which == Which::Newest
+            {
+                return Err(store.damaged(group, state, what));
+            }
+            if state.unsettled {
+                store.settle(group, state)?;
+            }
+            match &mut self.stage {
+                Sending::Begin => {
+                    let mut all: VecDeque<Info> = state
+                        .generations
+                        .values()
+                        .rev()
+                        // Secrets that stay on their host do not go out.
+                        .map(Info::without_secrets)
+                        .collect();
+                    if self.which == Which::Newest {
+                        all.truncate(1);
+                    }
+                    self.take_next(state, all)
+                }
+                Sending::Verify { .. } => self.verify(store, state),
+                Sending::Chunks { .. } => self.send(store, state),
+            }
+        })
+    }
+
+    /// Begins with the next candidate.
+    fn take_next(
+        &mut self,
+        state: &mut GroupState,
+        mut others: VecDeque<Info>,
+    ) -> Result<Step<Generation>> {
+        let group = self.group;
+        self.let_go(state);
+        let info = others.pop_front().ok_or_else(|| {
+            let why = match state.generations.is_empty() {
+                true => "it has no generation yet",
+                false => "none of its generations is whole",
+            };
+            StoreError::Refused {
+                group,
+                why: why.to_owned(),
+            }
+        })?;
+        state.held.push(info.generation);
+        self.held = Some(info.generation);
+        let reading = Reading::new(&info, HashSet::new());
+        self.stage = Sending::Verify {
+            others,
+            info,
+            reading,
+        };
+        Ok(Step::More(Progress { done: 0, total: 1 }))
+    }
+
+    fn verify(&mut self, store: &mut Store, state: &mut GroupState) -> Result<Step<Generation>> {
+        let group = self.group;
+        let Sending::Verify {
+            others,
+            info,
+            reading,
+        } = &mut self.stage
+        else {
+            return self.take_next(state, VecDeque::new());
+        };
+        let generation = info.generation;
+        let known = state.generations.get(&generation);
+        if known.map(Info::without_secrets).as_ref() != Some(info) {
+            let why = format!("generation {generation} was taken back while it was read");
+            return Err(StoreError::Refused { group, why });
+        }
+        let mut read = |id| Ok(store.read_chunk(group, state, id)?.1);
+        let ids = match reading.step(&mut read) {
+            Ok(false) => {
+                let (read, of) = reading.far();
+                let half = Progress {
+                    done: read.min(of),
+                    // Reading is half of it.
+                    total: of.saturating_mul(2).max(1),
+                };
+                return Ok(Step::More(half));
+            }
+            Ok(true) => store.closure_of(group, state, info),
+            Err(what) => Err(what),
+        };
+        match ids {
+            Ok(ids) => self.head(store, state, ids),
+            Err(what) if self.which == Which::Newest => {
+                Err(store.damaged(group, state, format!("in generation {generation} {what}")))
+            }
+            Err(what) => {
+                tracing::warn!("{group:?}: generation {generation} is not exported: {what}");
+                let others = std::mem::take(others);
+                self.take_next(state, others)
+            }
+        }
+    }
+
+    /// Writes what says what follows.
+    fn head(
+        &mut self,
+        store: &mut Store,
+        state: &mut GroupState,
+        ids: Vec<ChunkId>,
+    ) -> Result<Step<Generation>> {
+        let Sending::Verify { info, .. } = &self.stage else {
+            return self.take_next(state, VecDeque::new());
+        };
+        let manifest = store.manifest_of(self.group, state, info, &ids)?;
+        let offer = Message::Offer {
+            tx: NO_MOVE,
+            manifest,
+            keys: state.keys.to_travel(),
+        };
+        let failed = |e| StoreError::File("write", e);
+        self.to.write_all(MAGIC).map_err(failed)?;
+        write_frame(&mut self.to, &offer).map_err(failed)?;
+        let total = ids.len() as u64;
+        self.stage = Sending::Chunks {
+            left: ids.into(),
+            total,
+        };
+        Ok(Step::More(Progress { done: 1, total: 2 }))
+    }
+
+    fn send(&mut self, store: &mut Store, state: &mut GroupState) -> Result<Step<Generation>> {
+        let group = self.group;
+        let Sending::Chunks { left, total } = &mut self.stage else {
+            return self.take_next(state, VecDeque::new());
+        };
+        let failed = |e| StoreError::File("write", e);
+        let mut sent = 0;
+        while sent < STEP {
+            let Some(id) = left.pop_front() else {
+                write_frame(&mut self.to, &Message::Finished).map_err(failed)?;
+                self.to.flush().map_err(failed)?;
+                let generation = self.held.unwrap_or_default();
+                self.let_go(state);
+                return Ok(Step::Done(generation));
+            };
+            let read = store.read_chunk(group, state, id);
+            let (bytes, _) = read.map_err(|what| store.damaged(group, state, what))?;
+            sent += bytes.len();
+            let tx = NO_MOVE;
+            write_frame(&mut self.to, &Message::Chunk { tx, id, bytes }).map_err(failed)?;
+        }
+        let total = *total;
+        Ok(Step::More(Progress {
+            done: (2 * total).saturating_sub(left.len() as u64),
+            total: 2 * total,
+        }))
+    }
+
+    /// The generation may be dropped again.
+    fn let_go(&mut self, state: &mut GroupState) {
+        if let Some(generation) = self.held.take()
+            && let Some(at) = state.held.iter().position(|g| *g == generation)
+        {
+            state.held.remove(at);
+        }
+    }
+}
+
+impl<W: Write> Errand for Export<W> {
+    /// The generation that went out.
+    type Outcome = Generation;
+
+    fn step(&mut self, store: &mut Store) -> Result<Step<Generation>> {
+        let step = self.step_on(store);
+        if step.is_err()
+            && let Some(state) = store.groups.get_mut(&self.group)
+        {
+            self.let_go(state);
+        }
+        step
+    }
+}
+
+/// [`Store::import`] in steps: chunks are taken in, then all is read again, then the group begins to be. One that is dropped
+/// before its end leaves files that the next opening removes.
+pub struct Import<R> {
+    group: GroupId,
+    from: R,
+    stage: Taking,
+}
+
+enum Taking {
+    Begin,
+    Chunks {
+        info: Info,
+        left: BTreeSet<ChunkId>,
+        total: u64,
+    },
+    Verify {
+        info: Info,
+        reading: Reading,
+    },
+}
+
+impl<R> std::fmt::Debug for Import<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Import({})", self.group)
+    }
+}
+
+impl<R: Read> Import<R> {
+    /// `group`: a fresh id.
+    pub fn new(from: R, group: GroupId) -> Import<R> {
+        Import {
+            group,
+            from,
+            stage: Taking::Begin,
+        }
+    }
+
+    fn refused(&self, why: impl Into<String>) -> StoreError {
+        StoreError::Refused {
+            group: self.group,
+            why: why.into(),
+        }
+    }
+
+    fn begin(&mut self, store: &mut Store) -> Result<Step<Generation>> {
+        let group = self.group;
+        let taken = store.disk.len(&store.disk.key(group))?.is_some()
+            || store.disk.len(&store.disk.tombstone(group))?.is_some();
+        if taken {
+            return Err(self.refused("there is, or was, a group of this id"));
+        }
+        let mut magic = [0; MAGIC.len()];
+        let read = self.from.read_exact(&mut magic);
+        if read.is_err() || magic != MAGIC {
+            return Err(
+                self.refused("the file is not an exported group of a form that is known here")
+            );
+        }
+        let Message::Offer { manifest, keys, .. } = read_frame(&mut self.from, group)? else {
+            return Err(self.refused("the file does not begin with what it holds"));
+        };
+        let keys = GroupKeys::from_travel(&keys).map_err(|why| self.refused(why))?;
+        let info =
+            open_head(&keys, manifest.group, &manifest.head).map_err(|why| self.refused(why))?;
+        store.create(group, keys)?;
+        let left: BTreeSet<ChunkId> = manifest.chunks.iter().map(|(id, _)| *id).collect();
+        let total = left.len() as u64;
+        let info = Info {
+            generation: Generation(1),
+            lease: Lease::FIRST,
+            app: Info::short(&info.app),
+            title: Info::short(&info.title),
+            build: Build {
+                version: Info::short(&info.build.version),
+                id: Info::short(&info.build.id),
+            },
+            ..info
+        };
+        self.stage = Taking::Chunks { info, left, total };
+        Ok(Step::More(Progress {
+            done: 0,
+            total: 2 * total.max(1),
+        }))
+    }
+
+    fn take_chunks(&mut self, store: &mut Store) -> Result<Step<Generation>> {
+        let group = self.group;
+        let Taking::Chunks { info, left, total } = &mut self.stage else {
+            return self.verify(store);
+        };
+        let total = *total;
+        let mut taken = 0;
+        while taken < STEP {
+            match read_frame(&mut self.from, group)? {
+                Message::Chunk { id, bytes, .. } if left.remove(&id) => {
+                    taken += bytes.len();
+                    store.put_chunk(group, id, &bytes)?;
+                }
+                Message::Finished if left.is_empty() => {
+                    let info = info.clone();
+                    let reading = Reading::new(&info, HashSet::new());
+                    self.stage = Taking::Verify { info, reading };
+                    return Ok(Step::More(Progress { done: 1, total: 2 }));
+                }
+                _ => return Err(self.refused("the file does not hold what it says it holds")),
+            }
+        }
+        Ok(Step::More(Progress {
+            done: total - left.len() as u64,
+            total: 2 * total.max(1),
+        }))
+    }
+
+    fn verify(&mut self, store: &mut Store) -> Result<Step<Generation>> {
+        let group = self.group;
+        let Taking::Verify { info, reading } = &mut self.stage else {
+            return self.take_chunks(store);
+        };
+        store.with_whole(group, |store, state| {
+            let mut read = |id| Ok(store.read_chunk(group, state, id)?.1);
+            match reading.step(&mut read) {
+                Ok(true) => store.adopt(group, state, info.clone()).map(Step::Done),
+                Ok(false) => {
+                    let (read, of) = reading.far();
+                    Ok(Step::More(Progress {
+                        done: of.saturating_add(read.min(of)),
+                        total: of.saturating_mul(2).max(1),
+                    }))
+                }
+                Err(why) => Err(StoreError::Refused { group, why }),
+            }
+        })
+    }
+}
+
+impl<R: Read> Errand for Import<R> {
+    /// The number of its one generation.
+    type Outcome = Generation;
+
+    fn step(&mut self, store: &mut Store) -> Result<Step<Generation>> {
+        let begun = !matches!(self.stage, Taking::Begin);
+        let step = match &self.stage {
+            Taking::Begin => self.begin(store),
+            Taking::Chunks { .. } => self.take_chunks(store),
+            Taking::Verify { .. } => self.verify(store),
+        };
+        if begun && step.is_err() {
+            let group = self.group;
+            if let Err(e) = store.unstage(group) {
+                tracing::warn!("{group:?}: what came of it is swept at the next opening: {e}");
+            }
+        }
+        step
+    }
+}
+
 impl Store {
-    /// Writes the newest generation of a group; secrets that stay on their host are left out. The caller makes the file
-    /// readable by the user alone, and syncs it.
+    /// Writes a generation of a group; secrets that stay on their host are left out. The caller makes the file readable by the
+    /// user alone, and syncs it. Returns which generation it is.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] (all of it is verified first), or the file cannot be written.
     pub fn export(
         &mut self,
         group: GroupId,
+        which: Which,
         to: &mut dyn Write,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Generation> {
-        let newest = self.with_whole(group, |_, state| Ok(state.newest()))?;
-        let generation = newest.ok_or(StoreError::Refused {
-            group,
-            why: "it has no generation yet".to_owned(),
-        })?;
-        let manifest = self.manifest(group, generation)?;
-        let keys = self.wrap_keys_for_move(group)?;
-        let ids: Vec<ChunkId> = manifest.chunks.iter().map(|(id, _)| *id).collect();
-        let tx = NO_MOVE;
-        let failed = |e| StoreError::File("write", e);
-        to.write_all(MAGIC).map_err(failed)?;
-        write_frame(to, &Message::Offer { tx, manifest, keys }).map_err(failed)?;
-        for (done, id) in ids.iter().enumerate() {
-            let total = ids.len();
-            progress(Progress { done, total });
-            let bytes = self.chunk(group, *id)?;
-            write_frame(to, &Message::Chunk { tx, id: *id, bytes }).map_err(failed)?;
-        }
-        write_frame(to, &Message::Finished).map_err(failed)?;
-        to.flush().map_err(failed)?;
-        Ok(generation)
+        self.run(Export::new(group, which, to), progress)
     }
 
     /// Takes an exported group in under a new id. When this returns a power cut cannot undo it.
@@ -74,96 +447,33 @@ impl Store {
         group: GroupId,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Generation> {
-        let taken = self.disk.len(&self.disk.key(group))?.is_some()
-            || self.disk.len(&self.disk.tombstone(group))?.is_some();
-        if taken {
-            let why = "there is, or was, a group of this id".to_owned();
-            return Err(StoreError::Refused { group, why });
-        }
-        let imported = self.try_import(from, group, progress);
-        if imported.is_err()
-            && self.groups.contains_key(&group)
-            && let Err(e) = self.unstage(group)
-        {
-            tracing::warn!("{group:?}: what came of it is swept at the next opening: {e}");
-        }
-        imported
+        self.run(Import::new(from, group), progress)
     }
 
-    fn try_import(
-        &mut self,
-        from: &mut dyn Read,
-        group: GroupId,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Generation> {
-        let refused = |why: &str| StoreError::Refused {
-            group,
-            why: why.to_owned(),
+    /// The first generation of a group whose chunks have all come and are whole.
+    fn adopt(&mut self, group: GroupId, state: &mut GroupState, info: Info) -> Result<Generation> {
+        let shelves = state.incoming.iter().map(|id| id.0[0]).collect();
+        self.sync_shelves(group, state, &shelves)?;
+        let (generation, revision, lease) = (info.generation, info.revision, info.lease);
+        let record = JournalRecord::Stored {
+            generation,
+            revision,
+            lease,
         };
-        let mut magic = [0; MAGIC.len()];
-        let read = from.read_exact(&mut magic);
-        if read.is_err() || magic != MAGIC {
-            return Err(refused(
-                "the file is not an exported group of a form that is known here",
-            ));
-        }
-        let Message::Offer { manifest, keys, .. } = read_frame(from, group)? else {
-            return Err(refused("the file does not begin with what it holds"));
-        };
-        let keys =
-            GroupKeys::from_travel(&keys).map_err(|why| StoreError::Refused { group, why })?;
-        let info = open_head(&keys, manifest.group, &manifest.head)
-            .map_err(|why| StoreError::Refused { group, why })?;
-        let mut wanted: BTreeMap<ChunkId, u64> = manifest.chunks.iter().copied().collect();
-        let total = wanted.len();
-        self.create(group, keys)?;
-        loop {
-            match read_frame(from, group)? {
-                Message::Chunk { id, bytes, .. } if wanted.remove(&id).is_some() => {
-                    self.put_chunk(group, id, &bytes)?;
-                    let done = total - wanted.len();
-                    progress(Progress { done, total });
-                }
-                Message::Finished if wanted.is_empty() => break,
-                _ => return Err(refused("the file does not hold what it says it holds")),
+        let app = info.app.clone();
+        let from = state.mark.offset;
+        let opened = Body::Record(JournalRecord::Opened { app });
+        let bodies = vec![Body::Generation { record, info }, opened];
+        self.append_all(group, state, bodies)?;
+        for id in std::mem::take(&mut state.incoming) {
+            // What cannot be looked at now is written anew by the next save that needs it.
+            if let Ok(Some(len)) = self.disk.len(&self.disk.chunk(group, id)) {
+                self.enter(group, state, id, len);
             }
         }
-        self.adopt(group, info)
-    }
-
-    /// The first generation of a group whose chunks have all come.
-    fn adopt(&mut self, group: GroupId, info: Info) -> Result<Generation> {
-        self.with_whole(group, |store, state| {
-            let generation = Generation(1);
-            let lease = Lease::FIRST;
-            let info = Info {
-                generation,
-                lease,
-                ..info
-            };
-            store
-                .read_whole(group, state, &info)
-                .map_err(|why| StoreError::Refused { group, why })?;
-            let shelves = state.incoming.iter().map(|id| id.0[0]).collect();
-            store.sync_shelves(group, state, &shelves)?;
-            let revision = info.revision;
-            let record = JournalRecord::Stored {
-                generation,
-                revision,
-                lease,
-            };
-            let app = info.app.clone();
-            let from = state.mark.offset;
-            store.append(group, state, Body::Generation { record, info })?;
-            for id in std::mem::take(&mut state.incoming) {
-                if let Some(len) = store.disk.len(&store.disk.chunk(group, id))? {
-                    store.enter(group, state, id, len);
-                }
-            }
-            store.append(group, state, Body::Record(JournalRecord::Opened { app }))?;
-            store.hints.advance(group, from, state.mark.offset);
-            Ok(generation)
-        })
+        state.blobs = None;
+        self.hints.advance(group, from, state.mark.offset);
+        Ok(generation)
     }
 }
 

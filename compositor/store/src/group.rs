@@ -14,7 +14,7 @@ use crate::{frame::Mark, keys::GroupKeys};
 const MAX_TEXT: usize = 200;
 
 /// Where some bytes are.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// How many bytes.
     pub(crate) len: u64,
@@ -154,6 +154,8 @@ pub(crate) struct GroupState {
     pub(crate) indexed: bool,
     /// Where the blobs of the group are: its generations', and those given since the store was opened. None: not read yet.
     pub(crate) blobs: Option<BTreeMap<BlobHash, Part>>,
+    /// Generations that are being exported, each as often as that is so.
+    pub(crate) held: Vec<Generation>,
 }
 
 impl GroupState {
@@ -177,6 +179,7 @@ impl GroupState {
             indexed: false,
             durable: HashMap::new(),
             blobs: None,
+            held: Vec::new(),
         }
     }
 
@@ -195,10 +198,11 @@ impl GroupState {
         self.mark.sequence == 0 && self.damage.is_none() && !self.unsettled
     }
 
-    /// Generations that are never dropped: the newest, the proven one, and those of undecided moves.
+    /// Generations that are never dropped: the newest, the proven one, those of undecided moves, and those being exported.
     pub(crate) fn is_pinned(&self, generation: Generation) -> bool {
         self.newest() == Some(generation)
             || self.proven == Some(generation)
+            || self.held.contains(&generation)
             || self.staged.values().any(|(g, former)| {
                 *g == generation || former.as_ref().is_some_and(|i| i.generation == generation)
             })

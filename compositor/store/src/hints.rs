@@ -142,6 +142,11 @@ impl Hints {
         self.heads.get(&group).copied()
     }
 
+    /// The groups that the index says something of.
+    pub(crate) fn groups(&self) -> Vec<GroupId> {
+        self.heads.keys().copied().collect()
+    }
+
     /// The journal has this length, and all its chunks are entered.
     pub(crate) fn set_head(&mut self, group: GroupId, offset: u64) {
         self.heads.insert(group, offset);

@@ -6,7 +6,7 @@ use crate::{
     error::{Result, StoreError},
     frame::{self, Parsed, Tail},
     group::{Body, GroupState},
-    keys::GroupKeys,
+    keys::{GroupKeys, Master},
     store::Store,
 };
 
@@ -60,17 +60,29 @@ impl Store {
     fn keys_of(&mut self, group: GroupId) -> Result<GroupKeys> {
         let path = self.disk.key(group);
         let Some(file) = self.disk.read_maybe(&path, MAX_SMALL)? else {
-            if self.disk.len(&self.disk.journal(group))?.is_some() {
-                return Err(bare_damage(group, "its key file is missing"));
-            }
+            // Forgetting removes the key first; what it could not remove then is no group any more.
             if self.disk.len(&self.disk.tombstone(group))?.is_some() {
                 return Err(StoreError::Forgotten(group));
             }
+            let journal = self.disk.len(&self.disk.journal(group))?;
+            if journal.is_some_and(|len| len > frame::HEADER as u64) {
+                return Err(bare_damage(group, "its key file is missing"));
+            }
             return Err(StoreError::UnknownGroup(group));
         };
-        self.master
-            .unwrap(group, &file)
+        self.under_master(|master| master.unwrap(group, &file))
             .map_err(|why| bare_damage(group, &format!("its key file cannot be used: {why}")))
+    }
+
+    /// Opens a file by the master key, or by the one before while a rotation is not completed.
+    pub(crate) fn under_master<T>(
+        &self,
+        open: impl Fn(&Master) -> std::result::Result<T, String>,
+    ) -> std::result::Result<T, String> {
+        open(&self.master).or_else(|why| match &self.former {
+            Some(former) => open(former).map_err(|_| why),
+            None => Err(why),
+        })
     }
 
     /// Reads a group from disk.
@@ -128,27 +140,38 @@ impl Store {
         }
     }
 
-    /// Appends one record: when this returns `Ok`, a power cut cannot undo it. Returns its sequence.
+    /// Appends one record: when this returns `Ok`, a power cut cannot undo it.
     pub(crate) fn append(
         &mut self,
         group: GroupId,
         state: &mut GroupState,
         body: Body,
-    ) -> Result<u64> {
-        let encoded = overwinter_proto::encode(&body);
-        if encoded.len() > frame::MAX_BODY {
-            return Err(StoreError::TooLarge {
-                size: encoded.len() as u64,
-                limit: frame::MAX_BODY as u64,
-            });
+    ) -> Result<()> {
+        self.append_all(group, state, vec![body])
+    }
+
+    /// Appends records in one durable step: after an error there is none of them. A power cut in between may leave the first.
+    pub(crate) fn append_all(
+        &mut self,
+        group: GroupId,
+        state: &mut GroupState,
+        bodies: Vec<Body>,
+    ) -> Result<()> {
+        let mut next = state.mark;
+        let mut record = Vec::new();
+        for body in &bodies {
+            let encoded = overwinter_proto::encode(body);
+            if encoded.len() > frame::MAX_BODY {
+                return Err(StoreError::TooLarge {
+                    size: encoded.len() as u64,
+                    limit: frame::MAX_BODY as u64,
+                });
+            }
+            let nonce = self.disk.random()?;
+            let (bytes, mark) = frame::record(&state.keys, group, &next, &nonce, &encoded);
+            record.extend(bytes);
+            next = mark;
         }
-        let (record, next) = frame::record(
-            &state.keys,
-            group,
-            &state.mark,
-            &self.disk.random()?,
-            &encoded,
-        );
         let path = self.disk.journal(group);
         let needed = crate::disk::on_disk(record.len() as u64);
         let mut file = self
@@ -169,7 +192,6 @@ impl Store {
             return Err(error);
         }
         let synced = file.sync();
-        let sequence = state.mark.sequence;
         if let Err(e) = synced {
             // The kernel may have dropped the pages: the journal is written anew, this record with it.
             let error = self.disk.fail("sync", &path, needed, e);
@@ -189,8 +211,8 @@ impl Store {
         }
         self.used = self.used.map(|used| used + record.len() as u64);
         state.mark = next;
-        state.apply(body);
-        Ok(sequence)
+        bodies.into_iter().for_each(|body| state.apply(body));
+        Ok(())
     }
 
     /// Takes back a record whose fate is unknown: writes the acknowledged journal to a new file.

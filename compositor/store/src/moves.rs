@@ -100,23 +100,31 @@ impl Store {
             let ids = checked.map_err(|what| {
                 store.damaged(group, state, format!("in generation {generation} {what}"))
             })?;
-            let mut chunks = Vec::with_capacity(ids.len());
-            for id in ids {
-                let len = store
-                    .disk
-                    .len(&store.disk.chunk(group, id))?
-                    .unwrap_or_default();
-                chunks.push((id, len));
-            }
-            Ok(Manifest {
-                group,
-                app: info.app.clone(),
-                title: info.title.clone(),
-                generation,
-                lease: state.lease,
-                chunks,
-                head: seal_head(&state.keys, group, info),
-            })
+            store.manifest_of(group, state, info, &ids)
+        })
+    }
+
+    /// What says of a generation what it is made of.
+    pub(crate) fn manifest_of(
+        &self,
+        group: GroupId,
+        state: &GroupState,
+        info: &Info,
+        ids: &[ChunkId],
+    ) -> Result<Manifest> {
+        let mut chunks = Vec::with_capacity(ids.len());
+        for id in ids {
+            let len = self.disk.len(&self.disk.chunk(group, *id))?;
+            chunks.push((*id, len.unwrap_or_default()));
+        }
+        Ok(Manifest {
+            group,
+            app: info.app.clone(),
+            title: info.title.clone(),
+            generation: info.generation,
+            lease: state.lease,
+            chunks,
+            head: seal_head(&state.keys, group, info),
         })
     }
 
@@ -315,6 +323,9 @@ impl Store {
     pub fn unstage(&mut self, group: GroupId) -> Result<()> {
         self.with(group, |store, state| {
             state.incoming.clear();
+            if state.unsettled && state.damage.is_none() {
+                store.settle(group, state)?;
+            }
             if state.is_empty() || state.damage.is_some() {
                 Ok(())
             } else {

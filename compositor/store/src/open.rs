@@ -74,6 +74,7 @@ impl Store {
         let mut store = Store {
             disk,
             master,
+            former: None,
             hints: Hints::new(index),
             groups: std::collections::BTreeMap::new(),
             trash,
@@ -111,11 +112,13 @@ impl Store {
                 Err(e) => report.damaged.push((group, e)),
             }
         }
-        let (mut groups, strangers) = self.disk.groups_in("groups")?;
-        report.strangers.extend(strangers);
-        let (keys, strangers) = self.disk.groups_in("keys")?;
-        report.strangers.extend(strangers);
-        groups.extend(keys);
+        // A power cut may have left any of the three alone.
+        let mut groups = Vec::new();
+        for folder in ["groups", "keys", "objects"] {
+            let (more, strangers) = self.disk.groups_in(folder)?;
+            report.strangers.extend(strangers);
+            groups.extend(more);
+        }
         groups.sort_unstable();
         groups.dedup();
         for group in groups {
@@ -322,6 +325,19 @@ fn open_index(program: Option<PathBuf>, dir: &Path) -> (Box<dyn Index>, Option<S
             )
         }
     }
+}
+
+/// The files and folders that the store has whatever groups are in it.
+pub(crate) fn own_files(disk: &Disk) -> Result<Vec<PathBuf>> {
+    let mut own = vec![disk.dir.clone()];
+    own.extend(KNOWN.map(|name| disk.path(name)));
+    let slots = disk.path("slots");
+    match disk.vfs.list(&slots) {
+        Ok(entries) => own.extend(entries.into_iter().map(|e| slots.join(e.name))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(disk.fail("list", &slots, 0, e)),
+    }
+    Ok(own)
 }
 
 pub(crate) fn strangers(disk: &Disk) -> Result<Vec<String>> {

@@ -5,7 +5,7 @@
 //! ([`put_blob`](Store::put_blob)) and are read when they are asked for ([`blob`](Store::blob)), a piece at a time.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::File,
     io::Write,
     os::unix::fs::FileExt,
@@ -25,6 +25,7 @@ use crate::{
     blocks::Batch,
     error::{Result, StoreError},
     group::{Body, GroupState, Info, Part},
+    reading::Reading,
     store::{MAX_SNAPSHOT, Store},
 };
 
@@ -67,16 +68,16 @@ pub struct Stored {
 
 /// The picture of the window of this name.
 #[derive(Serialize, Deserialize)]
-struct Pictured {
+pub(crate) struct Pictured {
     window: String,
     picture: Picture,
 }
 
 /// One line of the list of blobs, which is ordered by hash.
 #[derive(Serialize, Deserialize)]
-struct Line {
-    hash: BlobHash,
-    part: Part,
+pub(crate) struct Line {
+    pub(crate) hash: BlobHash,
+    pub(crate) part: Part,
 }
 
 impl Store {
@@ -507,23 +508,8 @@ impl Store {
         state: &GroupState,
         info: &Info,
     ) -> std::result::Result<(), String> {
-        self.read_snapshot(group, state, info)?;
-        for part in [&info.secrets, &info.travelling].into_iter().flatten() {
-            self.read_part(group, state, part)?;
-        }
-        for (hash, part) in self.blobs_of(group, state, info)? {
-            let mut hasher = blake3::Hasher::new();
-            for (id, _) in self.chunks_of(group, state, &part)? {
-                let (_, plain) = self
-                    .read_chunk(group, state, id)
-                    .map_err(|what| format!("blob {hash} is damaged: {what}"))?;
-                hasher.update(&plain);
-            }
-            if hasher.count() != part.len || hasher.finalize() != hash.0 {
-                return Err(format!("blob {hash} is not what its name says"));
-            }
-        }
-        Ok(())
+        let mut read = |id| Ok(self.read_chunk(group, state, id)?.1);
+        Reading::new(info, HashSet::new()).finish(&mut read)
     }
 }
 

@@ -421,9 +421,9 @@ impl Store {
         };
         if let Some(next) = self.master.lead(b"forth", &forth) {
             let former = std::mem::replace(&mut self.master, next);
-            self.seal_anew(&former)
+            self.seal_anew(former)
         } else if let Some(former) = self.master.lead(b"back", &back) {
-            self.seal_anew(&former)
+            self.seal_anew(former)
         } else {
             Err(StoreError::Master {
                 path: self.disk.path("rotation"),
@@ -432,8 +432,15 @@ impl Store {
         }
     }
 
-    /// Seals every key file and tombstone under the new master key, and ends the rotation.
-    fn seal_anew(&mut self, former: &Master) -> Result<()> {
+    /// Seals every key file and tombstone under the new master key, and ends the rotation. Where the disk fails on the way, the
+    /// former one is still needed until it is called again.
+    fn seal_anew(&mut self, former: Master) -> Result<()> {
+        let sealed = self.seal_all(&former);
+        self.former = sealed.is_err().then_some(former);
+        sealed
+    }
+
+    fn seal_all(&mut self, former: &Master) -> Result<()> {
         for group in self.disk.groups_in("tombstones")?.0 {
             let path = self.disk.tombstone(group);
             let file = self.disk.read(&path, MAX_SMALL)?;

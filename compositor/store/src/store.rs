@@ -32,6 +32,8 @@ pub const MAX_SNAPSHOT: u64 = 2 * overwinter_proto::snapshot::MAX_STATE as u64;
 pub struct Store {
     pub(crate) disk: Disk,
     pub(crate) master: Master,
+    /// The one before, while a rotation is not completed: some files are still sealed under it.
+    pub(crate) former: Option<Master>,
     pub(crate) hints: Hints,
     pub(crate) groups: BTreeMap<GroupId, GroupState>,
     pub(crate) trash: Trash,

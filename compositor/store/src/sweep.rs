@@ -238,7 +238,8 @@ impl Store {
         };
         let damage =
             |why: String| bare_damage(group, &format!("its tombstone cannot be read: {why}"));
-        let body = self.master.open_tombstone(group, &file).map_err(damage)?;
+        let body = self.under_master(|master| master.open_tombstone(group, &file));
+        let body = body.map_err(damage)?;
         overwinter_proto::decode(&body)
             .map(Some)
             .map_err(|e| damage(e.to_string()))

@@ -79,6 +79,11 @@ impl Trash {
         own.map(|(_, len)| len).sum()
     }
 
+    /// Bytes of all of it.
+    pub(crate) fn total(&self) -> u64 {
+        self.items.values().sum()
+    }
+
     fn find(&self, group: GroupId, id: ChunkId) -> Option<Item> {
         let found = |(_, g, i): &&Item| (*g, *i) == (group, id);
         self.items.keys().find(found).copied()
@@ -137,6 +142,15 @@ impl Store {
         which: Empty,
         mut busy: Option<(GroupId, &mut GroupState)>,
     ) -> Result<u64> {
+        let mut freed = 0;
+        for (group, items) in self.due(which) {
+            freed += self.unlink_due(group, items, &mut busy)?;
+        }
+        Ok(freed)
+    }
+
+    /// What is to be unlinked, by group.
+    pub(crate) fn due(&self, which: Empty) -> BTreeMap<GroupId, Vec<Item>> {
         let now = self.disk.vfs.now();
         let mut over = self.trash.bytes.saturating_sub(self.limits.trash);
         let mut due: BTreeMap<GroupId, Vec<Item>> = BTreeMap::new();
@@ -148,18 +162,30 @@ impl Store {
                 due.entry(item.1).or_default().push(*item);
             }
         }
-        let mut freed = 0;
-        for (group, items) in due {
-            let emptied = match &mut busy {
-                Some((which, state)) if *which == group => self.unlink_all(group, state, items),
-                _ => self.with_any(group, |store, state| store.unlink_all(group, state, items)),
-            };
-            match emptied {
-                Ok(bytes) => freed += bytes,
-                Err(e) if e.is_damage() => tracing::debug!("{group:?} keeps its trash: {e}"),
-                Err(e) => return Err(e),
+        due
+    }
+
+    /// Unlinks these of a group, after looking again whether they are needed.
+    pub(crate) fn unlink_due(
+        &mut self,
+        group: GroupId,
+        mut items: Vec<Item>,
+        busy: &mut Option<(GroupId, &mut GroupState)>,
+    ) -> Result<u64> {
+        // What was put back or unlinked since is not there any more.
+        items.retain(|item| self.trash.items.contains_key(item));
+        let emptied = match busy {
+            Some((which, state)) if *which == group => self.unlink_all(group, state, items),
+            _ => self.with_any(group, |store, state| store.unlink_all(group, state, items)),
+        };
+        let freed = match emptied {
+            Ok(bytes) => bytes,
+            Err(e) if e.is_damage() => {
+                tracing::debug!("{group:?} keeps its trash: {e}");
+                0
             }
-        }
+            Err(e) => return Err(e),
+        };
         self.used = self.used.map(|used| used.saturating_sub(freed));
         Ok(freed)
     }
@@ -170,9 +196,8 @@ impl Store {
         group: GroupId,
         f: impl FnOnce(&mut Store, &mut GroupState) -> Result<u64>,
     ) -> Result<u64> {
-        use crate::error::StoreError::{Forgotten, UnknownGroup};
         match self.with_whole(group, f) {
-            Err(Forgotten(_) | UnknownGroup(_)) => self.drop_trash(group),
+            Err(e) if e.is_gone() => self.drop_trash(group),
             other => other,
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -80,6 +80,22 @@ pub trait Vfs: Send + Sync {
     /// # Errors
     /// What the system said.
     fn is_exposed(&self, path: &Path) -> io::Result<bool>;
+
+    /// Whether a file or folder has the mode that the store gives it: 0600, folders 0700. What is neither has it.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn has_own_mode(&self, path: &Path) -> io::Result<bool> {
+        Ok(!self.is_exposed(path)?)
+    }
+
+    /// Gives it that mode.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn set_own_mode(&self, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// The names in a folder, in no order.
     ///
@@ -159,6 +175,14 @@ impl VfsFile for RealFile {
     }
 }
 
+/// The mode of a file or folder of the store; none for what is neither.
+fn own_mode(meta: &fs::Metadata) -> Option<u32> {
+    match meta.is_dir() {
+        true => Some(0o700),
+        false => meta.is_file().then_some(0o600),
+    }
+}
+
 impl Vfs for RealFs {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send>>> {
         let file = fs::OpenOptions::new()
@@ -224,8 +248,20 @@ impl Vfs for RealFs {
     }
 
     fn is_exposed(&self, path: &Path) -> io::Result<bool> {
-        use std::os::unix::fs::PermissionsExt as _;
         Ok(fs::symlink_metadata(path)?.permissions().mode() & 0o077 != 0)
+    }
+
+    fn has_own_mode(&self, path: &Path) -> io::Result<bool> {
+        let meta = fs::symlink_metadata(path)?;
+        let wanted = own_mode(&meta);
+        Ok(wanted.is_none_or(|mode| meta.permissions().mode() & 0o777 == mode))
+    }
+
+    fn set_own_mode(&self, path: &Path) -> io::Result<()> {
+        match own_mode(&fs::symlink_metadata(path)?) {
+            Some(mode) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {

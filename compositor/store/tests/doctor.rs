@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use common::{FaultFs, G1, G2, Unsynced, numbers, snapshot};
 use overwinter_proto::{Generation, GroupId, JournalRecord, Lease, Revision};
-use overwinter_store::{Store, StoreError};
+use overwinter_store::{Progress, Store, StoreError, Which};
 
 fn filled() -> FaultFs {
     let fs = FaultFs::default();
@@ -40,11 +40,13 @@ fn chunk_of(fs: &FaultFs, generation: u64) -> PathBuf {
 fn a_sound_store_is_called_sound() {
     let (mut store, _) = filled().store().unwrap();
     let mut steps = Vec::new();
-    let health = store.examine(true, &mut |p| steps.push(p.done)).unwrap();
+    let mut step = |p: Progress| steps.push(p.done * 1000 / p.total);
+    let health = store.examine(true, &mut step).unwrap();
     assert!(health.is_sound() && !health.is_damaged(), "{health:?}");
-    assert_eq!(
-        (health.groups, health.generations, steps),
-        (2, 3, vec![0, 1])
+    assert_eq!((health.groups, health.generations), (2, 3));
+    assert!(
+        steps.is_sorted() && steps.first() == Some(&0) && steps.contains(&500),
+        "{steps:?}"
     );
     assert!(health.chunks >= 4 && health.strangers.is_empty());
     assert!(health.key_warning.contains("master key"));
@@ -136,7 +138,9 @@ fn a_group_goes_out_in_one_file_and_comes_back_elsewhere_as_a_new_group() {
     let (mut store, _) = filled().store().unwrap();
     let mut file = Vec::new();
     assert_eq!(
-        store.export(G2, &mut file, &mut |_| {}).unwrap(),
+        store
+            .export(G2, Which::Newest, &mut file, &mut |_| {})
+            .unwrap(),
         Generation(1)
     );
     let expected = store.get(G2, Generation(1)).unwrap();
@@ -161,7 +165,7 @@ fn a_group_goes_out_in_one_file_and_comes_back_elsewhere_as_a_new_group() {
     other
         .import(&mut &file[..], new, &mut |p| last = Some(p))
         .unwrap();
-    assert!(last.is_some_and(|p| p.done == p.total && p.total > 0));
+    assert!(last.is_some_and(|p| p.done < p.total && p.done * 2 >= p.total));
     drop(other);
     let (mut other, report) = elsewhere.after_power_cut(Unsynced::Lost).store().unwrap();
     assert!(

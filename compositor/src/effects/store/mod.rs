@@ -1,8 +1,11 @@
 //! The store worker: one thread that owns the store, encodes and decodes snapshots, and moves chunks between the store and
-//! the streams. Jobs are done in the order in which they come; nothing here is waited for by the main thread.
+//! the streams. Jobs are done in the order in which they come; nothing here is waited for by the main thread. What may take
+//! long is an errand ([`errands`]): done in steps, while no job waits.
 
+pub mod errands;
 mod fault;
 mod moves;
+mod space;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +21,14 @@ use overwinter_proto::{
     BlobHash, BlobRef, Build, Generation, GroupId, JournalRecord, Revision, Snapshot, TxId,
 };
 use overwinter_session::event::GroupHistory;
-use overwinter_session::ids::{PeerId, StoreId};
+use overwinter_session::ids::{OperationId, PeerId, StoreId};
 use overwinter_session::{Aside, StoreReply, StoreRequest};
-use overwinter_store::{Parts, Pictures, Store, StoreError, closure};
+use overwinter_store::{Parts, Pictures, Progress, Space, Store, StoreError, closure};
 
+pub use errands::{Ended, Errand, Imported};
 pub use fault::Fault;
 
+use self::errands::Errands;
 use super::choices::Choices;
 use super::payloads::Payload;
 use super::peer::{Credit, Outbox};
@@ -101,10 +106,37 @@ pub enum Job {
         /// Lets the next one be read.
         credit: Credit,
     },
+    /// Something that may take long: a step of it is done whenever nothing else waits.
+    Errand {
+        /// Comes back.
+        operation: OperationId,
+        /// What.
+        errand: Errand,
+    },
+    /// Something short to do with the store.
+    With(WithStore),
+    /// Find out how much the store takes.
+    Measure,
     /// Write what the user chose. It has nothing to do with the store but that it must come to the disk too.
     Choices(Choices),
     /// The session ends: nothing that comes after this is done.
     End,
+}
+
+/// What is done with the store, by whoever asks for it.
+pub struct WithStore(Box<dyn FnOnce(&mut Store) + Send>);
+
+impl WithStore {
+    /// This. What comes of it, it tells by itself.
+    pub fn new(what: impl FnOnce(&mut Store) + Send + 'static) -> WithStore {
+        WithStore(Box::new(what))
+    }
+}
+
+impl std::fmt::Debug for WithStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WithStore(…)")
+    }
 }
 
 /// What the heart does not know of its requests.
@@ -123,8 +155,10 @@ pub struct With {
 /// What came of it.
 #[derive(Debug)]
 pub enum Answer {
-    /// To `Choices`, when they could not be written: what the user is to be told.
+    /// Something was not kept (choices that could not be written, a save for which there is no room): what the user is to be told.
     NotKept(String),
+    /// The store takes this much from now on.
+    Space(Space),
     /// To a request, except a `Read` that worked.
     Reply {
         /// The request.
@@ -161,6 +195,20 @@ pub enum Answer {
         /// Whether it is durable.
         outcome: Result<(), Refusal>,
     },
+    /// How far an errand is.
+    Progress {
+        /// Which.
+        operation: OperationId,
+        /// How far.
+        far: Progress,
+    },
+    /// An errand has ended.
+    Errand {
+        /// Which.
+        operation: OperationId,
+        /// How.
+        ended: Ended,
+    },
     /// To `Windows`.
     Windows {
         /// Which.
@@ -177,27 +225,29 @@ pub enum Answer {
 pub fn histories(store: &mut Store) -> Result<(Vec<GroupHistory>, Vec<Aside>), StoreError> {
     let (mut all, mut unreadable) = (Vec::new(), Vec::new());
     for group in store.groups()? {
-        let entries = match store.journal(group) {
-            Ok(entries) => entries,
-            Err(e) => {
-                unreadable.push(aside(group, &e));
-                continue;
-            }
-        };
-        let newest = store.generations(group).unwrap_or_default().pop();
-        let build = newest.as_ref().map(|info| info.build.clone());
-        let (app, title) = newest
-            .map(|info| (info.app, info.title))
-            .unwrap_or_default();
-        all.push(GroupHistory {
-            group,
-            app,
-            title,
-            build,
-            entries,
-        });
+        match history(store, group) {
+            Ok(history) => all.push(history),
+            Err(e) => unreadable.push(aside(group, &e)),
+        }
     }
     Ok((all, unreadable))
+}
+
+/// What one group's journal says.
+fn history(store: &mut Store, group: GroupId) -> Result<GroupHistory, StoreError> {
+    let entries = store.journal(group)?;
+    let newest = store.generations(group).unwrap_or_default().pop();
+    let build = newest.as_ref().map(|info| info.build.clone());
+    let (app, title) = newest
+        .map(|info| (info.app, info.title))
+        .unwrap_or_default();
+    Ok(GroupHistory {
+        group,
+        app,
+        title,
+        build,
+        entries,
+    })
 }
 
 /// A group whose journal cannot be read.
@@ -218,16 +268,19 @@ fn aside(group: GroupId, error: &StoreError) -> Aside {
     };
     let name = title.as_ref().map(|t| format!(" (“{t}”)"));
     let good = match last_good {
-        Some(generation) => format!("its last good generation is {generation}"),
-        None => "which of its generations are good is unknown".to_owned(),
+        Some(generation) => format!(
+            "Its last good generation is {generation}, which can be exported and imported as a group of its own"
+        ),
+        None => "None of its generations is known to be good".to_owned(),
     };
     Aside {
         group,
         title: title.clone().unwrap_or_default(),
         generation: *last_good,
         why: format!(
-            "Group {group}{} is damaged on disk: {what}; {good}. It rests, and all its files are kept as they are. Bring that file \
-             back from a backup, then start the session again.",
+            "Group {group}{} is damaged on disk: {what}. It rests, and all its files are kept as they are. {good}. To have the rest \
+             of it again, bring that file back from a backup and start the session again; `overwinter doctor` names all that is \
+             damaged.",
             name.unwrap_or_default()
         ),
     }
@@ -255,13 +308,10 @@ pub fn start(
                 sending: VecDeque::new(),
                 arriving: BTreeMap::new(),
                 arrived: BTreeMap::new(),
+                errands: Errands::default(),
+                telling: space::Telling::default(),
             };
-            for job in todo {
-                if matches!(job, Job::End) {
-                    break;
-                }
-                worker.work(job);
-            }
+            worker.run(&todo);
         })?;
     Ok((jobs, thread))
 }
@@ -297,6 +347,8 @@ struct Worker {
     arriving: BTreeMap<TxId, Arriving>,
     /// Complete, and neither staged nor dropped yet.
     arrived: BTreeMap<TxId, Manifest>,
+    errands: Errands,
+    telling: space::Telling,
 }
 
 fn failed(error: &StoreError) -> StoreReply {
@@ -314,6 +366,31 @@ fn refused(why: impl Into<String>) -> StoreReply {
 }
 
 impl Worker {
+    /// Until the end: jobs as they come, and in between a step of an errand.
+    fn run(&mut self, todo: &mpsc::Receiver<Job>) {
+        loop {
+            let job = if self.errands.is_empty() {
+                todo.recv().ok()
+            } else {
+                match todo.try_recv() {
+                    Ok(job) => Some(job),
+                    Err(mpsc::TryRecvError::Empty) => {
+                        self.errand();
+                        continue;
+                    }
+                    Err(mpsc::TryRecvError::Disconnected) => None,
+                }
+            };
+            match job {
+                None | Some(Job::End) => return,
+                Some(job) => {
+                    self.work(job);
+                    self.tell_space();
+                }
+            }
+        }
+    }
+
     fn work(&mut self, job: Job) {
         match job {
             Job::Request { id, request, with } => {
@@ -351,6 +428,13 @@ impl Worker {
             } => {
                 self.chunk(peer, tx, id, &bytes);
                 drop(credit);
+            }
+            Job::Errand { operation, errand } => self.errands.add(operation, errand),
+            Job::With(WithStore(what)) => what(&mut self.store),
+            Job::Measure => {
+                if let Err(e) = self.store.space() {
+                    tracing::warn!("how much the store takes is unknown: {e}");
+                }
             }
             Job::Choices(choices) => {
                 if let Err(why) = choices.write() {
@@ -404,6 +488,7 @@ impl Worker {
                 let written = self
                     .store
                     .put_with(group, lease, revision, &snapshot, &parts);
+                self.saved(&written);
                 Some(written.map_or_else(|e| failed(&e), StoreReply::Written))
             }
             StoreRequest::Read { group, generation } => match self.store.read(group, generation) {
