@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::store;
+
 /// A session in which nothing has to be closed: look at it, put groups to sleep, wake, update and move them.
 ///
 /// A GROUP is an id as `status` shows it (the first digits are enough when they are unique) or a title.
 ///
 /// Exit code: 0 it is done; 1 it failed or did not end in time for at least one group, each of which is named; 2 wrong usage or
-/// no session to ask, and nothing was changed.
+/// no session to ask, and nothing was changed. `doctor` also ends with 1 when something is damaged.
 #[derive(Parser, Debug)]
 #[command(name = "overwinter", version, max_term_width = 100)]
 pub struct Args {
@@ -18,8 +20,8 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Give up waiting after this many seconds; the operation itself goes on, but for a move, which then ends
-    /// [default: 60, for a move 600]
+    /// Give up waiting after this many seconds (of the store: in which no progress was told); the operation itself goes on, but
+    /// for a move, which then ends [default: 60, for a move 600]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub timeout: Option<u32>,
 
@@ -35,11 +37,17 @@ pub struct Args {
 impl Args {
     /// What clap cannot see by itself.
     pub fn contradiction(&self) -> Option<&'static str> {
-        let carries = matches!(self.command, Command::Move(_) | Command::Receive);
-        (self.no_wait && carries).then_some(
-            "a move lives no longer than this command, so --no-wait cannot be had with it. Nothing was moved. Run it again \
-             without; the shell can put it into the background.",
-        )
+        match self.command {
+            Command::Move(_) | Command::Receive if self.no_wait => Some(
+                "a move lives no longer than this command, so --no-wait cannot be had with it. Nothing was moved. Run it again \
+                 without; the shell can put it into the background.",
+            ),
+            Command::Doctor(_) | Command::Store(_) if self.no_wait => Some(
+                "what is asked of the store is its answer, so --no-wait cannot be had with it. Nothing was changed. Run it again \
+                 without; the shell can put it into the background.",
+            ),
+            _ => None,
+        }
     }
 
     /// How long to wait for the end of an operation.
@@ -98,6 +106,10 @@ pub enum Command {
     /// Look into a saved state
     #[command(subcommand)]
     State(StateCommand),
+    /// Say whether the store is whole: every byte of it is read and verified. Needs no session
+    Doctor(store::Doctor),
+    /// Look into the store, tidy it, protect it, take something out. Needs no session
+    Store(store::Store),
     /// End the session; everything is put to sleep before. If something cannot be, it is named and the session goes on
     Quit {
         /// End it all the same: what cannot be put to sleep within 12 s keeps what was stored last

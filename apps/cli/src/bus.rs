@@ -6,13 +6,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use overwinter_proto::bus::{CONTROL_INTERFACE, SESSION_NAME, SESSION_PATH};
+use overwinter_proto::bus::{
+    CONTROL_INTERFACE, SESSION_NAME, SESSION_PATH, STORE_INTERFACE, STORE_PATH,
+};
 use zbus::blocking::{Connection, MessageIterator, connection, fdo};
 use zbus::zvariant::{DynamicType, OwnedFd};
 use zbus::{MatchRule, message::Type};
 
 /// Longest wait for the answer to one call. The session answers every call at once; this bounds a session that hangs.
 const CALL: Duration = Duration::from_secs(10);
+
+/// An object of the session, and the interface on it that is spoken.
+type Object = (&'static str, &'static str);
+const CONTROL: Object = (SESSION_PATH, CONTROL_INTERFACE);
+const STORE: Object = (STORE_PATH, STORE_INTERFACE);
 
 /// The bus itself: its name, and that of its interface.
 const DAEMON: &str = "org.freedesktop.DBus";
@@ -112,9 +119,12 @@ impl Session {
 
     /// The session's account of itself, JSON.
     pub fn status(&self) -> Result<String, Trouble> {
-        self.call("Status", &())?.body().deserialize().map_err(|e| {
-            Trouble::failed(format!("the session's answer to Status is not text: {e}"))
-        })
+        self.call(CONTROL, "Status", &())?
+            .body()
+            .deserialize()
+            .map_err(|e| {
+                Trouble::failed(format!("the session's answer to Status is not text: {e}"))
+            })
     }
 
     /// Starts an operation and gives its number.
@@ -122,11 +132,36 @@ impl Session {
     where
         B: serde::Serialize + DynamicType,
     {
-        self.call(method, body)?.body().deserialize().map_err(|e| {
-            Trouble::failed(format!(
-                "the session's answer to {method} is not a number: {e}"
-            ))
-        })
+        self.begin(CONTROL, method, body)
+    }
+
+    /// Starts an operation on the store and gives its number.
+    pub fn start_on_store<B>(&self, method: &'static str, body: &B) -> Result<u64, Trouble>
+    where
+        B: serde::Serialize + DynamicType,
+    {
+        self.begin(STORE, method, body)
+    }
+
+    /// The process that is the session.
+    pub fn pid(&self) -> Option<u32> {
+        let name = SESSION_NAME.try_into().ok()?;
+        let daemon = fdo::DBusProxy::new(&self.bus).ok()?;
+        daemon.get_connection_unix_process_id(name).ok()
+    }
+
+    fn begin<B>(&self, on: Object, method: &'static str, body: &B) -> Result<u64, Trouble>
+    where
+        B: serde::Serialize + DynamicType,
+    {
+        self.call(on, method, body)?
+            .body()
+            .deserialize()
+            .map_err(|e| {
+                Trouble::failed(format!(
+                    "the session's answer to {method} is not a number: {e}"
+                ))
+            })
     }
 
     /// Starts `Move` (with groups) or `Receive` (without) on one end of a stream.
@@ -157,6 +192,14 @@ impl Session {
             .and_then(|r| r.member("OperationEnded"))
             .map_err(unheard)?
             .build();
+        let progress = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender(SESSION_NAME)
+            .and_then(|r| r.path(STORE_PATH))
+            .and_then(|r| r.interface(STORE_INTERFACE))
+            .and_then(|r| r.member("Progress"))
+            .map_err(unheard)?
+            .build();
         let gone = MatchRule::builder()
             .msg_type(Type::Signal)
             .sender(DAEMON)
@@ -165,10 +208,10 @@ impl Session {
             .and_then(|r| r.arg(0, SESSION_NAME))
             .map_err(unheard)?
             .build();
-        // One listener for both: the session tells the ends of its operations before it goes, and two would race.
+        // One listener for all: the session tells the ends of its operations before it goes, and two would race.
         let messages = MessageIterator::from(&self.bus);
         let daemon = fdo::DBusProxy::new(&self.bus).map_err(unheard)?;
-        for rule in [ended, gone] {
+        for rule in [ended, progress, gone] {
             daemon.add_match_rule(rule).map_err(|e| unheard(e.into()))?;
         }
         let (sender, heard) = channel();
@@ -183,18 +226,17 @@ impl Session {
         Ok(Ends { heard })
     }
 
-    fn call<B>(&self, method: &'static str, body: &B) -> Result<zbus::Message, Trouble>
+    fn call<B>(
+        &self,
+        (path, interface): Object,
+        method: &'static str,
+        body: &B,
+    ) -> Result<zbus::Message, Trouble>
     where
         B: serde::Serialize + DynamicType,
     {
         self.bus
-            .call_method(
-                Some(SESSION_NAME),
-                SESSION_PATH,
-                Some(CONTROL_INTERFACE),
-                method,
-                body,
-            )
+            .call_method(Some(SESSION_NAME), path, Some(interface), method, body)
             .map_err(|error| refused(method, error))
     }
 }
@@ -211,7 +253,14 @@ fn bus_builder<'a>() -> zbus::Result<connection::Builder<'a>> {
 }
 
 fn refused(method: &str, error: zbus::Error) -> Trouble {
+    const UNKNOWN: &str = "org.freedesktop.DBus.Error.Unknown";
     match error {
+        zbus::Error::MethodError(name, _, _) if name.starts_with(UNKNOWN) => {
+            Trouble::usage(format!(
+                "the session that runs is of another release and knows no {method}. Nothing was changed. End it and log in anew, \
+             then run this again."
+            ))
+        }
         // The session's own words say what happened, what was kept and what to do.
         zbus::Error::MethodError(_, Some(text), _) => Trouble::failed(text),
         zbus::Error::InputOutput(e) if e.kind() == std::io::ErrorKind::TimedOut => {
@@ -226,6 +275,8 @@ fn refused(method: &str, error: zbus::Error) -> Trouble {
 
 enum News {
     Ended(u64, End),
+    /// Operation, done, total.
+    Progress(u64, u64, u64),
     SessionGone,
 }
 
@@ -251,6 +302,10 @@ fn news(message: &zbus::Message, session: &str) -> Option<News> {
             let (operation, state, results) = body.deserialize().ok()?;
             Some(News::Ended(operation, End { state, results }))
         }
+        "Progress" if sender == session => {
+            let (operation, done, total) = body.deserialize().ok()?;
+            Some(News::Progress(operation, done, total))
+        }
         "NameOwnerChanged" if sender == DAEMON => {
             let (name, _, _): (&str, &str, &str) = body.deserialize().ok()?;
             (name == SESSION_NAME).then_some(News::SessionGone)
@@ -270,12 +325,45 @@ impl Ends {
     /// # Errors
     /// When the session goes away.
     pub fn wait(&mut self, operation: u64, patience: Duration) -> Result<Option<End>, Trouble> {
-        let start = Instant::now();
+        self.until(operation, patience, &mut |_, _| false)
+    }
+
+    /// Waits for the end of one operation that tells how far it has come (done, total); `None` when it told nothing for so
+    /// long.
+    ///
+    /// # Errors
+    /// When the session goes away.
+    pub fn follow(
+        &mut self,
+        operation: u64,
+        patience: Duration,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Option<End>, Trouble> {
+        let mut told = |done, total| {
+            progress(done, total);
+            true
+        };
+        self.until(operation, patience, &mut told)
+    }
+
+    /// `progress` says whether the wait begins anew.
+    fn until(
+        &mut self,
+        operation: u64,
+        patience: Duration,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Option<End>, Trouble> {
+        let mut since = Instant::now();
         loop {
-            let left = patience.saturating_sub(start.elapsed());
+            let left = patience.saturating_sub(since.elapsed());
             match self.heard.recv_timeout(left) {
                 Ok(News::Ended(number, end)) if number == operation => return Ok(Some(end)),
-                Ok(News::Ended(..)) => {}
+                Ok(News::Progress(number, done, total)) if number == operation => {
+                    if progress(done, total) {
+                        since = Instant::now();
+                    }
+                }
+                Ok(News::Ended(..) | News::Progress(..)) => {}
                 Ok(News::SessionGone) | Err(RecvTimeoutError::Disconnected) => {
                     return Err(Trouble::failed(
                         "the session ended before the operation did. Every group is where its journal says: live ones were \

@@ -10,6 +10,7 @@ mod report;
 mod screenshot;
 mod state;
 mod status;
+mod store;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,8 +64,11 @@ fn run(args: &Args) -> Result<bool, Trouble> {
         return Ok(true);
     }
     let patience = args.patience();
-    if let Command::Receive = args.command {
-        return carry::receive(&Session::connect()?, patience);
+    match &args.command {
+        Command::Doctor(wish) => return store::examine(wish, patience),
+        Command::Store(wish) => return store::look_after(wish, patience),
+        Command::Receive => return carry::receive(&Session::connect()?, patience),
+        _ => {}
     }
     let session = Session::connect()?;
     match &args.command {
@@ -108,7 +112,11 @@ fn run(args: &Args) -> Result<bool, Trouble> {
             let method = if *force { "QuitUnsaved" } else { "Quit" };
             finish(&session, method, &(), args, patience)
         }
-        Command::Receive | Command::Screenshot { .. } | Command::State(_) => Ok(true),
+        Command::Receive
+        | Command::Screenshot { .. }
+        | Command::State(_)
+        | Command::Doctor(_)
+        | Command::Store(_) => Ok(true),
     }
 }
 

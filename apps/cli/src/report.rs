@@ -12,7 +12,42 @@ const NOTICES: usize = 8;
 /// The session as a table, and what it has to tell its user.
 pub fn session(status: &Status) -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    table(status) + &notices(status, since.unwrap_or_default().as_secs())
+    table(status) + &store(status) + &notices(status, since.unwrap_or_default().as_secs())
+}
+
+/// What keeps the groups, and what there is to say about its key.
+fn store(status: &Status) -> String {
+    let Some(store) = &status.store else {
+        return String::new();
+    };
+    let mut text = String::from("\nstore: ");
+    text += &match (store.used, store.quota) {
+        (Some(used), Some(quota)) => format!("{} of {}", size(used), size(quota)),
+        (Some(used), None) => size(used),
+        (None, _) => "its size is not known yet".to_owned(),
+    };
+    let slots: Vec<String> = store.slots.iter().map(|slot| plain(slot)).collect();
+    let _ = writeln!(text, ", opened by {}", slots.join(" or "));
+    if let Some(warning) = &store.warning {
+        let _ = writeln!(text, "warning: {}", plain(warning));
+    }
+    text
+}
+
+/// Bytes for people, in units of 1024.
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = "bytes";
+    for next in units {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    let digits = usize::from(unit != "bytes");
+    format!("{value:.digits$} {unit}")
 }
 
 /// What the session has to tell, the newest last.
@@ -84,7 +119,7 @@ pub fn results(end: &End) -> String {
 }
 
 /// Columns as wide as their widest cell; the last one is left ragged.
-fn align(rows: &[[String; 6]]) -> String {
+pub fn align(rows: &[[String; 6]]) -> String {
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].chars().count())
@@ -105,7 +140,7 @@ fn align(rows: &[[String; 6]]) -> String {
 }
 
 /// A title is an app's words: it may not move the cursor about or colour the terminal.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
@@ -130,6 +165,25 @@ mod tests {
              aabbccdd  live    x      1.0 (stale)  12   a [31m\n\
              bbbbccdd  asleep  org.x  2.0          -    b\n"
         );
+    }
+
+    #[test]
+    fn a_line_tells_of_the_store_and_its_key() {
+        let told = |json: &str| store(&Status::parse(json).unwrap());
+        assert_eq!(told("{}"), "");
+        assert_eq!(
+            told(
+                r#"{"store": {"used": 5242880, "quota": null, "slots": ["secret-service", "passphrase"]}}"#
+            ),
+            "\nstore: 5.0 MiB, opened by secret-service or passphrase\n"
+        );
+        assert_eq!(
+            told(
+                r#"{"store": {"used": 900, "quota": 1536, "slots": ["key-file"], "warning": "lies\u001b open"}}"#
+            ),
+            "\nstore: 900 bytes of 1.5 KiB, opened by key-file\nwarning: lies  open\n"
+        );
+        assert!(told(r#"{"store": {"slots": ["key-file"]}}"#).contains("not known yet"));
     }
 
     #[test]

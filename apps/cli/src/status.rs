@@ -9,12 +9,28 @@ use crate::bus::Trouble;
 #[derive(Deserialize, Debug, Default)]
 #[serde(default)]
 pub struct Status {
+    /// What keeps the groups; none in the account of an older session.
+    pub store: Option<Store>,
     /// Every group that the session knows.
     pub groups: Vec<Group>,
     /// Running processes of apps.
     pub instances: Vec<Instance>,
     /// What the user was to be told, oldest first.
     pub notices: Vec<Notice>,
+}
+
+/// What keeps the groups.
+#[derive(Deserialize, Debug, Default)]
+#[serde(default)]
+pub struct Store {
+    /// Bytes that it takes; none: not known yet.
+    pub used: Option<u64>,
+    /// Bytes that it may take; none: all the disk.
+    pub quota: Option<u64>,
+    /// The ways to its master key.
+    pub slots: Vec<String>,
+    /// What there is to say about how that key is kept.
+    pub warning: Option<String>,
 }
 
 /// Something that the user is told.
@@ -71,37 +87,42 @@ impl Status {
         })
     }
 
-    /// The id of the group that the user means by `word`: an id, a title, the beginning of exactly one id, or a part of exactly
-    /// one title.
+    /// The id of the group that the user means by `word`: see [`find`].
     pub fn find(&self, word: &str) -> Result<String, Trouble> {
-        if let Some(group) = self.groups.iter().find(|g| g.id == word) {
-            return Ok(group.id.clone());
-        }
-        let by_id = |g: &&Group| !word.is_empty() && g.id.starts_with(&word.to_ascii_lowercase());
-        let by_title = |g: &&Group| g.title == word;
-        let mut found: Vec<&Group> = self.groups.iter().filter(by_title).collect();
-        if found.is_empty() {
-            found = self.groups.iter().filter(by_id).collect();
-        }
-        if found.is_empty() && !word.is_empty() {
-            let part = |g: &&Group| g.title.contains(word);
-            found = self.groups.iter().filter(part).collect();
-        }
-        match found[..] {
-            [group] => Ok(group.id.clone()),
-            [] => Err(Trouble::usage(format!(
-                "no group is called `{word}`. Nothing was changed. `overwinter status` lists them."
-            ))),
-            _ => {
-                let list: Vec<String> = found
-                    .iter()
-                    .map(|g| format!("{} ({})", short(&g.id), g.title))
-                    .collect();
-                Err(Trouble::usage(format!(
-                    "`{word}` may be any of {}. Nothing was changed. Name one by the digits that `overwinter status` shows.",
-                    list.join(", ")
-                )))
-            }
+        find(&self.groups, word, "overwinter status")
+    }
+}
+
+/// The id of the group that the user means by `word`: an id, a title, the beginning of exactly one id, or a part of exactly
+/// one title. `lister` is the command that shows them.
+pub fn find(groups: &[Group], word: &str, lister: &str) -> Result<String, Trouble> {
+    if let Some(group) = groups.iter().find(|g| g.id == word) {
+        return Ok(group.id.clone());
+    }
+    let by_id = |g: &&Group| !word.is_empty() && g.id.starts_with(&word.to_ascii_lowercase());
+    let by_title = |g: &&Group| g.title == word;
+    let mut found: Vec<&Group> = groups.iter().filter(by_title).collect();
+    if found.is_empty() {
+        found = groups.iter().filter(by_id).collect();
+    }
+    if found.is_empty() && !word.is_empty() {
+        let part = |g: &&Group| g.title.contains(word);
+        found = groups.iter().filter(part).collect();
+    }
+    match found[..] {
+        [group] => Ok(group.id.clone()),
+        [] => Err(Trouble::usage(format!(
+            "no group is called `{word}`. Nothing was changed. `{lister}` lists them."
+        ))),
+        _ => {
+            let list: Vec<String> = found
+                .iter()
+                .map(|g| format!("{} ({})", short(&g.id), g.title))
+                .collect();
+            Err(Trouble::usage(format!(
+                "`{word}` may be any of {}. Nothing was changed. Name one by the digits that `{lister}` shows.",
+                list.join(", ")
+            )))
         }
     }
 }
