@@ -639,3 +639,62 @@ fn a_folder_that_may_not_be_read_is_said_to_be_so() {
     }
     as_nobody(&["doctor", "--store", &store]).refused(&["you may not look into it"]);
 }
+
+/// Runs `overwinter` where a folder is a disk of so many KiB, in a mount namespace that ends with it; `before` is a shell's line
+/// that is done first.
+fn on_small_disk(place: &Place, folder: &str, size: u32, before: &str, arguments: &str) -> Said {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "a small disk needs root, for a mount of its own: run it by sudo"
+    );
+    let program = env!("CARGO_BIN_EXE_overwinter");
+    let script = format!(
+        "set -e; mount -t tmpfs -o size={size}k,mode=700 tmpfs {folder}; {before}; \
+         {program} {arguments} && code=$? || code=$?; ls -A {folder}; exit $code"
+    );
+    let mut command = place.command(&[]);
+    let environment: Vec<_> = command
+        .get_envs()
+        .map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned)))
+        .collect();
+    command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+    command
+        .current_dir(place.folder.path())
+        .stdin(Stdio::null());
+    for (name, value) in environment {
+        command.env(name, value.unwrap_or_default());
+    }
+    said(command.output().unwrap())
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_of_anything() {
+    let place = Place::new();
+    fs::create_dir(place.path("small")).unwrap();
+    let said = on_small_disk(
+        &place,
+        "small",
+        100,
+        ":",
+        "store export book.txt small/book",
+    );
+    let said = said.is(1, &["No space left", "store is as it was"]);
+    assert!(said.out.is_empty(), "something was left there: {said:?}");
+    place
+        .run(&["store", "export", "book.txt", "book"])
+        .is(0, &[]);
+    // A store that has no room for it: its disk's last MiB is not for that.
+    drop(Store::open(&place.path("other")).unwrap());
+    let import = "store import book --store small/s";
+    let doctored = "cp -r other small/s";
+    on_small_disk(&place, "small", 1400, doctored, import)
+        .is(1, &["disk is full", "as it was before"]);
+    let after = format!(
+        "{doctored}; ! {} {import}",
+        env!("CARGO_BIN_EXE_overwinter")
+    );
+    on_small_disk(&place, "small", 1400, &after, "doctor --store small/s")
+        .is(0, &["0 groups", "all whole"]);
+    on_small_disk(&place, "small", 4000, doctored, import).is(0, &["imported"]);
+}
