@@ -33,6 +33,7 @@ mod hints;
 pub mod index;
 mod journal;
 mod keys;
+mod migrate;
 mod moves;
 mod open;
 mod parts;

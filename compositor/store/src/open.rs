@@ -13,6 +13,7 @@ use crate::{
     index::{self, Deadlines, Index, IndexError, MemIndex, ProcessIndex},
     journal::{Found, MAX_SMALL},
     keys::Master,
+    migrate::{migrate, write_format},
     slots::{self, SlotKind, Unlock},
     store::{OpenReport, Options, Store},
     trash::{Empty, Trash},
@@ -21,7 +22,7 @@ use crate::{
 /// The format that this release writes, and the newest it reads.
 pub const FORMAT: u64 = 1;
 
-const FORMAT_WORD: &str = "overwinter-store ";
+pub(crate) const FORMAT_WORD: &str = "overwinter-store ";
 const FOLDERS: [&str; 6] = ["objects", "groups", "keys", "tombstones", "trash", "slots"];
 /// Names that a store which was never finished may have beside `format`.
 const BEGINNINGS: [&str; 3] = ["lock", "tmp", "lost+found"];
@@ -64,8 +65,9 @@ impl Store {
                 dir: dir.to_owned(),
             });
         };
-        let created = !check_format(&disk)?;
-        let (master, key_warning) = prepare(&mut disk, created, &options.unlock)?;
+        let found = check_format(&disk)?;
+        let created = found.is_none();
+        let (master, key_warning) = prepare(&mut disk, found, &options.unlock)?;
         let (index, rebuilt) = match options.index {
             Some(index) => (index, None),
             None => open_index(options.index_program, &disk.path("index")),
@@ -195,8 +197,8 @@ fn sync_way(disk: &Disk) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is a store of a format that this release knows. `false`: nothing is here yet.
-fn check_format(disk: &Disk) -> Result<bool> {
+/// The format of the store, one that this release knows. None: nothing is here yet.
+fn check_format(disk: &Disk) -> Result<Option<u64>> {
     let not = |why: &str| StoreError::NotAStore {
         dir: disk.dir.clone(),
         why: why.to_owned(),
@@ -214,7 +216,7 @@ fn check_format(disk: &Disk) -> Result<bool> {
                 "it has no `format` file, but `{}`",
                 other.name
             ))),
-            None => Ok(false),
+            None => Ok(None),
         };
     };
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
@@ -223,19 +225,21 @@ fn check_format(disk: &Disk) -> Result<bool> {
         .and_then(|t| t.strip_suffix('\n'))
         .and_then(|t| t.parse::<u64>().ok());
     match number {
-        Some(FORMAT) => Ok(true),
+        Some(found @ 1..=FORMAT) => Ok(Some(found)),
         Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
             dir: disk.dir.clone(),
             found,
             known: FORMAT,
         }),
-        _ => Err(not("its `format` file does not say `overwinter-store 1`")),
+        _ => Err(not(
+            "its `format` file does not say `overwinter-store` and a number",
+        )),
     }
 }
 
 /// Makes what is missing, sweeps what a crash left half-written, finds the master key. Also says what there is to say about
 /// how that is kept.
-fn prepare(disk: &mut Disk, created: bool, given: &[Unlock]) -> Result<(Master, String)> {
+fn prepare(disk: &mut Disk, found: Option<u64>, given: &[Unlock]) -> Result<(Master, String)> {
     let tmp = disk.path("tmp");
     disk.mkdir(&tmp)?;
     for entry in disk
@@ -245,12 +249,12 @@ fn prepare(disk: &mut Disk, created: bool, given: &[Unlock]) -> Result<(Master, 
     {
         disk.discard(&tmp.join(entry.name));
     }
-    if created {
-        sync_way(disk)?;
-        disk.replace(
-            &disk.path("format"),
-            format!("{FORMAT_WORD}{FORMAT}\n").as_bytes(),
-        )?;
+    match found {
+        None => {
+            sync_way(disk)?;
+            write_format(disk, FORMAT)?;
+        }
+        Some(found) => migrate(disk, found)?,
     }
     for folder in FOLDERS {
         disk.mkdir(&disk.path(folder))?;
