@@ -34,3 +34,51 @@ fn after_a_power_cut_everything_stored_is_a_ghost() {
     }
     world.heal_and_check();
 }
+
+#[test]
+fn a_group_that_was_imported_sleeps_as_after_a_start_and_wakes() {
+    use overwinter_session::proto::JournalRecord;
+    use overwinter_session::proto::journal::JournalEntry;
+    use overwinter_session::{Config, Effect, GroupHistory, Session, ShellEffect, StoreRequest};
+
+    let group = GroupId(99);
+    let generation = Generation(1);
+    let records = [
+        JournalRecord::Stored {
+            generation,
+            revision: Revision(4),
+            lease: Lease::FIRST,
+        },
+        JournalRecord::Opened {
+            app: APP.to_owned(),
+        },
+    ];
+    let entry = |(sequence, record)| JournalEntry { sequence, record };
+    let history = GroupHistory {
+        group,
+        app: APP.to_owned(),
+        title: "book".to_owned(),
+        build: Some(build("1.0")),
+        entries: (0..).zip(records).map(entry).collect(),
+    };
+    let mut session = Session::new(Config::new(1, [0; 32], "here"));
+    let effects = session.step(Instant(1), Event::Imported(history.clone()));
+    let ghost = Effect::Shell(ShellEffect::PlaceGhost { group, generation });
+    assert_eq!(effects, [ghost]);
+    let view = session.view();
+    let [seen] = view.groups.as_slice() else {
+        panic!("{view:?}");
+    };
+    assert_eq!(
+        (seen.state, seen.title.as_str(), seen.generation),
+        ("asleep", "book", generation)
+    );
+    let again = session.step(Instant(2), Event::Imported(history));
+    assert_eq!(again, [], "it is here already");
+    let operation = OperationId(1);
+    let groups = vec![group];
+    let effects = session.step(Instant(3), Event::Wake { operation, groups });
+    let reads = |effect: &Effect| matches!(effect, Effect::Store { request: StoreRequest::Read { group: g, .. }, .. } if *g == group);
+    assert!(effects.iter().any(reads), "{effects:?}");
+    assert!(effects.iter().any(|e| matches!(e, Effect::Start { .. })));
+}
