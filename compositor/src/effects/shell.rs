@@ -21,6 +21,11 @@ pub type Pictured = BTreeMap<GroupId, (u64, Vec<String>)>;
 impl Driver {
     /// `Effect::Shell`.
     pub(crate) fn show(&mut self, state: &mut Overwinter, effect: ShellEffect) {
+        if let ShellEffect::Forget { group } = effect {
+            // It has ended or gone: nothing that is known of it is needed any more.
+            self.blobs.forget(group);
+            self.pictured.remove(&group);
+        }
         state.apply(effect);
         for (group, generation) in state.shell.take_wanted_pictures() {
             self.job(Job::Windows { group, generation });

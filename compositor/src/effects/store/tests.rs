@@ -9,6 +9,7 @@ use overwinter_proto::journal::Closure;
 use overwinter_proto::snapshot::{Picture, Placement};
 use overwinter_proto::transfer::Message;
 use overwinter_session::ids::PayloadId;
+use overwinter_store::Which;
 
 use super::*;
 use crate::effects::peer::{self, Heard, What};
@@ -439,4 +440,168 @@ fn histories_tell_what_is_on_disk() {
     assert_eq!((history.app.as_str(), history.title.as_str()), ("a", "t"));
     assert_eq!(history.build.as_ref(), Some(&snapshot.build));
     assert_eq!(history.entries.len(), 2);
+}
+
+/// The worker waits until the gate is dropped: what is sent meanwhile is all there at once.
+fn gate(host: &Host) -> Sender<()> {
+    let (gate, closed) = channel::<()>();
+    let wait = WithStore::new(move |_| drop(closed.recv_timeout(PATIENCE)));
+    host.jobs.send(Job::With(wait)).unwrap();
+    gate
+}
+
+fn errand(host: &Host, operation: u64, errand: Errand) {
+    let operation = OperationId(operation);
+    host.jobs.send(Job::Errand { operation, errand }).unwrap();
+}
+
+/// The end of an errand, and how often its progress was told before.
+fn ended(host: &Host, wanted: u64) -> (Ended, usize) {
+    let mut told = 0;
+    loop {
+        match host.answers.recv_timeout(PATIENCE).expect("an answer") {
+            Answer::Errand { operation, ended } => {
+                assert_eq!(operation, OperationId(wanted));
+                return (ended, told);
+            }
+            Answer::Progress { operation, far } => {
+                assert_eq!(operation, OperationId(wanted));
+                assert!(far.done <= far.total, "{far:?}");
+                told += 1;
+            }
+            Answer::Space(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn with_group(state: Vec<u8>) -> Host {
+    let mut host = Host::new();
+    let app = "org.example.App".into();
+    assert_eq!(
+        host.record(JournalRecord::Opened { app }),
+        StoreReply::Recorded
+    );
+    assert_eq!(host.write(state), StoreReply::Written(Generation(1)));
+    host
+}
+
+#[test]
+fn jobs_come_before_the_next_step_of_an_errand_and_errands_one_after_another() {
+    let mut host = with_group(noise(1 << 20));
+    let gate = gate(&host);
+    errand(&host, 7, Errand::Examine { repair: false });
+    errand(&host, 8, Errand::Collect { now: true });
+    errand(&host, 9, Errand::Usage);
+    let request = StoreRequest::Record {
+        group: GROUP,
+        record: JournalRecord::Lease(Lease(9)),
+    };
+    host.begin(request, None);
+    drop(gate);
+    // Asked last, and done before the first step of what was asked before.
+    assert_eq!(host.reply(), StoreReply::Recorded);
+    for (operation, key) in [(7, "findings"), (8, "freed")] {
+        let (ended, told) = ended(&host, operation);
+        assert!(told > 0, "its beginning is told");
+        let text = ended.outcome.unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(json.get(key).is_some(), "{text}");
+    }
+    let text = ended(&host, 9).0.outcome.unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json[0]["group"], GROUP.to_string(), "{text}");
+}
+
+#[test]
+fn a_group_goes_into_a_file_and_comes_out_of_it_as_one_that_sleeps() {
+    let state = noise(6 << 20);
+    let mut host = with_group(state.clone());
+    let path = host.folder.path().join("exported");
+    let export = |group| Errand::Export {
+        group,
+        which: Which::Newest,
+        file: std::fs::File::create(&path).unwrap().into(),
+    };
+    errand(&host, 1, export(GROUP));
+    let (out, _) = ended(&host, 1);
+    assert_eq!((out.group, out.outcome), (Some(GROUP), Ok("1".to_owned())));
+
+    let new = GroupId(6);
+    let import = || Errand::Import {
+        group: new,
+        file: std::fs::File::open(&path).unwrap().into(),
+    };
+    errand(&host, 2, import());
+    let (came, _) = ended(&host, 2);
+    assert_eq!(
+        (came.group, came.outcome),
+        (Some(new), Ok("title".to_owned()))
+    );
+    let history = came.imported.expect("it is told of").history;
+    assert_eq!(
+        (history.group, history.app.as_str()),
+        (new, "org.example.App")
+    );
+    let (group, generation) = (new, Generation(1));
+    host.begin(StoreRequest::Read { group, generation }, None);
+    match host.answers.recv_timeout(PATIENCE).unwrap() {
+        Answer::Read { payload, .. } => assert!(*payload.state == state),
+        other => panic!("{other:?}"),
+    }
+
+    errand(&host, 3, export(GroupId(404)));
+    let (none, _) = ended(&host, 3);
+    assert_eq!(none.group, Some(GroupId(404)));
+    assert!(none.outcome.is_err_and(|why| why.contains("no group")));
+    errand(&host, 4, import());
+    let (none, _) = ended(&host, 4);
+    assert!(
+        none.imported.is_none() && none.outcome.is_err(),
+        "emptied by the export before"
+    );
+}
+
+#[test]
+fn what_could_keep_the_store_waiting_is_no_file_to_it() {
+    let host = with_group(vec![1]);
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let group = GroupId(6);
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let which = Which::Newest;
+    let file = writer.into();
+    errand(
+        &host,
+        1,
+        Errand::Export {
+            group: GROUP,
+            which,
+            file,
+        },
+    );
+    let file = reader.into();
+    errand(&host, 2, Errand::Import { group, file });
+    for operation in [1, 2] {
+        let why = ended(&host, operation).0.outcome.unwrap_err();
+        assert!(why.contains("no regular file"), "{why}");
+    }
+}
+
+#[test]
+fn the_sessions_end_drops_what_is_not_done() {
+    let host = with_group(vec![1]);
+    let gate = gate(&host);
+    errand(&host, 1, Errand::Usage);
+    host.jobs.send(Job::End).unwrap();
+    drop(gate);
+    loop {
+        match host.answers.recv_timeout(PATIENCE) {
+            Ok(Answer::Space(_)) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(e) => break assert_eq!(e, std::sync::mpsc::RecvTimeoutError::Disconnected),
+        }
+    }
+    // The store is nobody's now, and whole.
+    let (mut store, _) = Store::open(host.folder.path()).unwrap();
+    assert_eq!(store.get(GROUP, Generation(1)).unwrap().state, [1]);
 }
