@@ -102,12 +102,26 @@ pub enum Tended {
     Left(Trouble),
 }
 
-/// Looks after the slot of the Secret Service: adds one to a store that is new or has a single slot, fills it anew when the keyring has lost
+/// Looks after the slots: sees that there are two, by the key file if need be. Of the slot of the Secret Service: adds one to a store that is new or has a single slot, fills it anew when the keyring has lost
 /// its key, and drops keys that open nothing. A slot that the user took away from two others does not come back.
 ///
 /// # Errors
 /// The store. What the keyring has against it is no error: see [`Tended::Left`].
 pub fn tend(
+    slots: &mut dyn Slots,
+    service: Service,
+    owner: &Owner,
+    new: bool,
+) -> Result<Tended, Refused> {
+    let tended = tend_service(slots, service, owner, new)?;
+    if slots.filled()?.len() < 2 {
+        // Somebody lost or took away the key file; with one slot alone a reset keyring or a forgotten word loses everything.
+        slots.fill(Unlock::KeyFile)?;
+    }
+    Ok(tended)
+}
+
+fn tend_service(
     slots: &mut dyn Slots,
     service: Service,
     owner: &Owner,

@@ -103,8 +103,9 @@ fn a_store_is_opened_by_what_the_keyring_has_for_it_and_no_other() {
             let mut store = by_keyring(&bench, &first);
             let tended = tend(&mut store, patient(), &owner, false);
             assert_eq!(tended.unwrap(), Tended::Well);
+            let two = [SlotKind::KeyFile, SlotKind::SecretService];
+            assert_eq!(store.slots().unwrap(), two, "one alone is easily lost");
             // One store's slot goes; the other's stays.
-            add(&mut store, patient(), &owner, SlotKind::KeyFile, None).unwrap();
             remove(&mut store, patient(), &owner, SlotKind::SecretService).unwrap();
             assert_eq!(patient().keys(&owner), Err(Trouble::NoKey));
             drop(store);

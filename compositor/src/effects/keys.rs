@@ -189,7 +189,7 @@ fn tended_notice(tended: &Tended) -> Option<String> {
         Tended::Refilled => {
             return Some(
                 "The keyring did not have the key of the store any more: it was reset, or it is another one. The store was \
-                 opened without it, and nothing is lost. The keyring has a new key now; there is nothing to do."
+                 opened without it, and nothing is lost. The keyring has a new key now; `overwinter store key` shows what opens the store."
                     .to_owned(),
             );
         }

@@ -55,11 +55,10 @@ pub fn refused(space: Space, groups: &[Usage]) -> String {
     let named = named.collect::<Vec<_>>().join(", ");
     format!(
         "The store takes {} of the {} that it may, and a save that did not fit was refused. What was stored before is kept, and the app \
-         lives on with its work. Most is taken by {named}; {} are trash. `overwinter store gc --now` empties that, `overwinter store \
-         du` shows everything; forget what you do not need, or allow the store more (--store-quota).",
+         lives on with its work. Most is taken by {named}. `overwinter store gc` drops what nobody needs, `overwinter store du` shows \
+         everything; forget what you do not need, or allow the store more (--store-quota).",
         bytes(space.used),
         bytes(space.quota.unwrap_or_default()),
-        bytes(space.trash)
     )
 }
 
