@@ -249,8 +249,10 @@ class Group:
             length = struct.unpack("<I", front[:4].ljust(4, b"\0"))[0]
             end = at + 36 + length
             next_tip = file[end : end + 32]
-            if not any(front) or len(next_tip) < 32 or mac(chain, tip + file[at:end]) != next_tip:
-                last = end + 32 >= len(file) or not any(front)
+            if len(next_tip) < 32 or mac(chain, tip + file[at:end]) != next_tip:
+                edge = 512 - at % 512
+                lost = edge < 4 and not (any(front[:edge]) and any(front[edge:4]))
+                last = end + 32 >= len(file) or length < 16 or lost
                 acknowledged = witness is None or at < witness[1]
                 check(last and not acknowledged, "a record of the journal is damaged")
                 break

@@ -54,8 +54,8 @@ enum Sending {
     /// Candidates that are still to be tried, newest first.
     Verify {
         others: VecDeque<Info>,
-        info: Info,
-        reading: Reading,
+        info: Box<Info>,
+        reading: Box<Reading>,
     },
     Chunks {
         left: VecDeque<ChunkId>,
@@ -135,8 +135,8 @@ impl<W: Write> Export<W> {
         let reading = Reading::new(&info, HashSet::new());
         self.stage = Sending::Verify {
             others,
-            info,
-            reading,
+            info: info.into(),
+            reading: reading.into(),
         };
         Ok(Step::More(Progress { done: 0, total: 1 }))
     }
@@ -153,7 +153,7 @@ impl<W: Write> Export<W> {
         };
         let generation = info.generation;
         let known = state.generations.get(&generation);
-        if known.map(Info::without_secrets).as_ref() != Some(info) {
+        if known.map(Info::without_secrets).as_ref() != Some(&**info) {
             let why = format!("generation {generation} was taken back while it was read");
             return Err(StoreError::Refused { group, why });
         }
@@ -275,13 +275,13 @@ pub struct Import<R> {
 enum Taking {
     Begin,
     Chunks {
-        info: Info,
+        info: Box<Info>,
         left: BTreeSet<ChunkId>,
         total: u64,
     },
     Verify {
-        info: Info,
-        reading: Reading,
+        info: Box<Info>,
+        reading: Box<Reading>,
     },
 }
 
@@ -310,10 +310,11 @@ impl<R: Read> Import<R> {
 
     fn begin(&mut self, store: &mut Store) -> Result<Step<Generation>> {
         let group = self.group;
-        let taken = store.disk.len(&store.disk.key(group))?.is_some()
-            || store.disk.len(&store.disk.tombstone(group))?.is_some();
-        if taken {
-            return Err(self.refused("there is, or was, a group of this id"));
+        let is_nothing = |state: &GroupState| state.is_empty() && state.incoming.is_empty();
+        match store.with_whole(group, |_, state| Ok(is_nothing(state))) {
+            Err(StoreError::UnknownGroup(_)) => {}
+            Ok(true) => store.unstage(group)?,
+            _ => return Err(self.refused("there is, or was, a group of this id")),
         }
         let mut magic = [0; MAGIC.len()];
         let read = self.from.read_exact(&mut magic);
@@ -342,7 +343,11 @@ impl<R: Read> Import<R> {
             },
             ..info
         };
-        self.stage = Taking::Chunks { info, left, total };
+        self.stage = Taking::Chunks {
+            info: info.into(),
+            left,
+            total,
+        };
         Ok(Step::More(Progress {
             done: 0,
             total: 2 * total.max(1),
@@ -365,7 +370,10 @@ impl<R: Read> Import<R> {
                 Message::Finished if left.is_empty() => {
                     let info = info.clone();
                     let reading = Reading::new(&info, HashSet::new());
-                    self.stage = Taking::Verify { info, reading };
+                    self.stage = Taking::Verify {
+                        info,
+                        reading: reading.into(),
+                    };
                     return Ok(Step::More(Progress { done: 1, total: 2 }));
                 }
                 _ => return Err(self.refused("the file does not hold what it says it holds")),
@@ -385,7 +393,7 @@ impl<R: Read> Import<R> {
         store.with_whole(group, |store, state| {
             let mut read = |id| Ok(store.read_chunk(group, state, id)?.1);
             match reading.step(&mut read) {
-                Ok(true) => store.adopt(group, state, info.clone()).map(Step::Done),
+                Ok(true) => store.adopt(group, state, (**info).clone()).map(Step::Done),
                 Ok(false) => {
                     let (read, of) = reading.far();
                     Ok(Step::More(Progress {
@@ -462,9 +470,12 @@ impl Store {
         };
         let app = info.app.clone();
         let from = state.mark.offset;
+        self.append(group, state, Body::Generation { record, info })?;
+        // The group is here. How it began is told to people only: a group that was moved has no such record either.
         let opened = Body::Record(JournalRecord::Opened { app });
-        let bodies = vec![Body::Generation { record, info }, opened];
-        self.append_all(group, state, bodies)?;
+        if let Err(e) = self.append(group, state, opened) {
+            tracing::warn!("{group:?}: it came in, and that it did could not be noted: {e}");
+        }
         for id in std::mem::take(&mut state.incoming) {
             // What cannot be looked at now is written anew by the next save that needs it.
             if let Ok(Some(len)) = self.disk.len(&self.disk.chunk(group, id)) {

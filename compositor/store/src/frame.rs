@@ -201,9 +201,7 @@ fn next<'a>(
     let front = rest.get(..FRONT).ok_or(Bad::Last)?;
     let len = u32::from_le_bytes([front[0], front[1], front[2], front[3]]) as usize;
     let whole = FRONT + len + SUM;
-    // A block that never reached the disk reads as zeros; a file system may still have made the file longer.
-    let unwritten = front.iter().all(|b| *b == 0);
-    if len > MAX_BODY + TAG || rest.len() < whole || unwritten {
+    if len > MAX_BODY + TAG || rest.len() < whole {
         return Err(Bad::Last);
     }
     let (record, left) = rest.split_at(whole);
@@ -211,7 +209,7 @@ fn next<'a>(
     let tip = checksum(keys, &at.tip, covered);
     // Not a secret comparison: who can write here can also delete. It is a check against damage and mix-ups.
     if tip != sum {
-        return Err(if left.is_empty() {
+        return Err(if left.is_empty() || unwritten(at.offset, len, front) {
             Bad::Last
         } else {
             Bad::Within
@@ -238,6 +236,15 @@ fn next<'a>(
         },
         left,
     ))
+}
+
+/// Whether the length of a bad record says that not all of its front has reached the disk: a block that has not reads as zeros,
+/// where a file system has made the file longer already. No record is as short as zeros make it.
+fn unwritten(offset: u64, len: usize, front: &[u8]) -> bool {
+    let zeros = |bytes: Option<&[u8]>| bytes.is_some_and(|b| b.iter().all(|b| *b == 0));
+    // The length may lie in two blocks.
+    let edge = SLOT - offset as usize % SLOT;
+    len < TAG || edge < 4 && (zeros(front.get(..edge)) || zeros(front.get(edge..4)))
 }
 
 /// A witness slot: where in the journal it belongs, and its bytes.

@@ -140,6 +140,8 @@ pub(crate) struct GroupState {
     pub(crate) unsettled: bool,
     /// What is wrong with the journal.
     pub(crate) damage: Option<String>,
+    /// This process has synced the folder of the journal: who replaced the journal before may have died, or failed, in between.
+    pub(crate) rooted: bool,
     /// The journal is compacted when it has this many bytes, if that is more than any must have.
     pub(crate) compact_at: u64,
     /// Shelves that are known to be durable.
@@ -172,6 +174,7 @@ impl GroupState {
             last: None,
             unsettled: false,
             damage: None,
+            rooted: false,
             compact_at: 0,
             shelves: HashSet::new(),
             verified: HashSet::new(),

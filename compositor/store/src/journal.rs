@@ -85,7 +85,7 @@ impl Store {
         })
     }
 
-    /// Reads a group from disk.
+    /// Reads a group from disk. One without a record is none.
     pub(crate) fn load(&mut self, group: GroupId) -> Result<(GroupState, Found)> {
         let keys = self.keys_of(group)?;
         let start = frame::start(&keys, group);
@@ -119,6 +119,10 @@ impl Store {
             frame::stamp(&state.keys, group, &mut bytes, &parsed.end);
             self.renew(group, &bytes)?;
         }
+        if state.is_empty() {
+            // Whoever made its files may have failed before they were durable: they are made anew before they count.
+            return Err(StoreError::UnknownGroup(group));
+        }
         Ok((state, found))
     }
 
@@ -147,30 +151,23 @@ impl Store {
         state: &mut GroupState,
         body: Body,
     ) -> Result<()> {
-        self.append_all(group, state, vec![body])
-    }
-
-    /// Appends records in one durable step: after an error there is none of them. A power cut in between may leave the first.
-    pub(crate) fn append_all(
-        &mut self,
-        group: GroupId,
-        state: &mut GroupState,
-        bodies: Vec<Body>,
-    ) -> Result<()> {
-        let mut next = state.mark;
-        let mut record = Vec::new();
-        for body in &bodies {
-            let encoded = overwinter_proto::encode(body);
-            if encoded.len() > frame::MAX_BODY {
-                return Err(StoreError::TooLarge {
-                    size: encoded.len() as u64,
-                    limit: frame::MAX_BODY as u64,
-                });
-            }
-            let nonce = self.disk.random()?;
-            let (bytes, mark) = frame::record(&state.keys, group, &next, &nonce, &encoded);
-            record.extend(bytes);
-            next = mark;
+        let encoded = overwinter_proto::encode(&body);
+        if encoded.len() > frame::MAX_BODY {
+            return Err(StoreError::TooLarge {
+                size: encoded.len() as u64,
+                limit: frame::MAX_BODY as u64,
+            });
+        }
+        let (record, next) = frame::record(
+            &state.keys,
+            group,
+            &state.mark,
+            &self.disk.random()?,
+            &encoded,
+        );
+        if !state.rooted {
+            self.disk.sync_dir(&self.disk.group_dir(group))?;
+            state.rooted = true;
         }
         let path = self.disk.journal(group);
         let needed = crate::disk::on_disk(record.len() as u64);
@@ -211,7 +208,7 @@ impl Store {
         }
         self.used = self.used.map(|used| used + record.len() as u64);
         state.mark = next;
-        bodies.into_iter().for_each(|body| state.apply(body));
+        state.apply(body);
         Ok(())
     }
 

@@ -157,16 +157,16 @@ impl Store {
     pub fn import_keys(&mut self, group: GroupId, keys: &[u8]) -> Result<()> {
         let keys =
             GroupKeys::from_travel(keys).map_err(|why| StoreError::Refused { group, why })?;
-        if self.disk.len(&self.disk.key(group))?.is_some() {
-            return self.with_whole(group, |_, state| {
-                if state.keys.same_as(&keys) {
-                    return Ok(());
-                }
-                Err(StoreError::Refused {
-                    group,
-                    why: "another group of the same id, with other keys, is here".to_owned(),
-                })
-            });
+        let known = self.with_whole(group, |_, state| match state.keys.same_as(&keys) {
+            true => Ok(()),
+            false => Err(StoreError::Refused {
+                group,
+                why: "another group of the same id, with other keys, is here".to_owned(),
+            }),
+        });
+        match known {
+            Err(StoreError::UnknownGroup(_) | StoreError::Forgotten(_)) => {}
+            known => return known,
         }
         if self.disk.len(&self.disk.tombstone(group))?.is_some() {
             self.clear_away(group);
@@ -294,7 +294,7 @@ impl Store {
     ) -> std::result::Result<Info, String> {
         let info = open_head(&state.keys, group, &manifest.head)?;
         if info.generation != manifest.generation
-            || info.generation.0 == 0
+            || matches!(info.generation.0, 0 | u64::MAX)
             || info.lease > manifest.lease
         {
             return Err("its head is not that of the manifest".to_owned());

@@ -146,7 +146,13 @@ impl Store {
             return Ok(());
         }
         report.read += 1;
-        let (state, found) = self.load(group)?;
+        let (mut state, found) = match self.load(group) {
+            Err(StoreError::UnknownGroup(_)) => {
+                self.clear_away(group);
+                return Ok(());
+            }
+            loaded => loaded?,
+        };
         if found == Found::Torn {
             report.torn.push(group);
         }
@@ -154,10 +160,7 @@ impl Store {
             report
                 .damaged
                 .push((group, self.damaged(group, &state, what)));
-        } else if state.is_empty() {
-            self.clear_away(group);
         } else {
-            let mut state = state;
             self.index_group(group, &mut state)?;
         }
         Ok(())

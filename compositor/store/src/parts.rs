@@ -195,7 +195,11 @@ impl Store {
         snapshot: &Snapshot,
         written: Written,
     ) -> Result<Generation> {
-        let generation = Generation(state.highest.0 + 1);
+        let next = state.highest.0.checked_add(1);
+        let generation = Generation(next.ok_or_else(|| StoreError::Refused {
+            group,
+            why: "its generations have used up all numbers".to_owned(),
+        })?);
         let info = Info {
             generation,
             revision,

@@ -469,6 +469,10 @@ impl Store {
                 Err(why) => self.stays_old(group, &why),
             }
         }
+        // Some may have been put in place by a process that failed, or died, before it synced.
+        for folder in ["keys", "tombstones"] {
+            self.disk.sync_dir(&self.disk.path(folder))?;
+        }
         self.disk.unlink(&self.disk.path("rotation"))
     }
 

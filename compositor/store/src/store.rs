@@ -296,11 +296,9 @@ impl Store {
 
     /// Makes the folders of a group unless there is one. Nothing in it counts before its first record.
     pub(crate) fn ensure(&mut self, group: GroupId) -> Result<()> {
-        if self.groups.contains_key(&group) || self.disk.len(&self.disk.key(group))?.is_some() {
-            return Ok(());
-        }
-        if self.disk.len(&self.disk.tombstone(group))?.is_some() {
-            return Err(StoreError::Forgotten(group));
+        match self.with(group, |_, _| Ok(())) {
+            Err(StoreError::UnknownGroup(_)) => {}
+            known => return known,
         }
         let keys = GroupKeys::from_secret(self.disk.random()?);
         self.create(group, keys)
@@ -324,7 +322,9 @@ impl Store {
             made
         } else {
             let start = frame::start(&keys, group);
-            self.groups.insert(group, GroupState::new(keys, start));
+            let mut state = GroupState::new(keys, start);
+            state.rooted = true;
+            self.groups.insert(group, state);
             Ok(())
         }
     }

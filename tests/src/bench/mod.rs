@@ -10,7 +10,7 @@ mod save;
 mod sleep;
 mod stage;
 mod state;
-mod store;
+pub mod store;
 mod walking;
 
 use std::path::Path;
@@ -161,7 +161,7 @@ pub const ALL: [Bench; 3] = [
     },
     Bench {
         name: "store",
-        about: "durable snapshots beside the plainest durable write of the same bytes",
+        about: "durable snapshots beside the plainest durable write of the same bytes, large blobs, many groups, restic and borg",
         run: store::run,
     },
     Bench {

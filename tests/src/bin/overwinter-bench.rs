@@ -7,6 +7,15 @@ use std::process::ExitCode;
 use overwinter_tests::bench::{self, Bench};
 
 fn main() -> ExitCode {
+    if let Some(opened) = bench::store::many::child() {
+        return match opened {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("overwinter-bench: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let Some(name) = std::env::args().nth(1) else {
         for bench in bench::ALL {
             println!("{:<10} {}", bench.name, bench.about);

@@ -63,7 +63,8 @@ struct Disk {
     dirs: Vec<Dir>,
     ops: u64,
     log: Vec<String>,
-    fault: Option<(u64, Fault)>,
+    /// At which operation what happens.
+    faults: Vec<(u64, Fault)>,
     dead: bool,
     full: bool,
     locks: BTreeSet<PathBuf>,
@@ -112,19 +113,17 @@ impl Disk {
         let now = self.ops;
         self.ops += 1;
         self.log.push(format!("{now} {what} {}", path.display()));
-        match self.fault {
-            Some((at, fault)) if at == now => match fault {
-                Fault::PowerCut => {
-                    self.dead = true;
-                    Err(io::Error::other("the power is gone"))
-                }
-                Fault::Once(kind) => Err(error(kind)),
-                Fault::Full => {
-                    self.full = true;
-                    self.takes_more(what)
-                }
-            },
-            _ => self.takes_more(what),
+        match self.faults.iter().find(|(at, _)| *at == now) {
+            Some((_, Fault::PowerCut)) => {
+                self.dead = true;
+                Err(io::Error::other("the power is gone"))
+            }
+            Some((_, Fault::Once(kind))) => Err(error(*kind)),
+            Some((_, Fault::Full)) => {
+                self.full = true;
+                self.takes_more(what)
+            }
+            None => self.takes_more(what),
         }
     }
 
@@ -191,7 +190,7 @@ impl Default for FaultFs {
             dirs: vec![Dir::default()],
             ops: 0,
             log: Vec::new(),
-            fault: None,
+            faults: Vec::new(),
             dead: false,
             full: false,
             locks: BTreeSet::new(),
@@ -221,22 +220,33 @@ impl FaultFs {
         self.disk().ops
     }
 
-    /// The last operations, for the message of a failed test.
+    /// The last operations, for the message of a failed test: 12, or `OVERWINTER_TEST_TAIL`.
     pub fn tail(&self) -> String {
         let disk = self.disk();
-        disk.log[disk.log.len().saturating_sub(12)..].join("\n")
+        let lines = std::env::var("OVERWINTER_TEST_TAIL").ok();
+        let lines = lines.and_then(|n| n.parse().ok()).unwrap_or(12);
+        disk.log[disk.log.len().saturating_sub(lines)..].join("\n")
     }
 
     pub fn fail_at(&self, op: u64, fault: Fault) {
-        self.disk().fault = Some((op, fault));
+        self.fail_with(vec![(op, fault)]);
     }
 
-    /// Room again, no more faults.
+    /// At which operation what happens, instead of what was to happen.
+    pub fn fail_with(&self, faults: Vec<(u64, Fault)>) {
+        self.disk().faults = faults;
+    }
+
+    /// Room again, no more faults; only the power may still go.
     pub fn heal(&self) {
         let mut disk = self.disk();
         disk.full = false;
-        disk.fault = None;
+        disk.faults.retain(|(_, fault)| *fault == Fault::PowerCut);
         disk.refused = None;
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.disk().full
     }
 
     pub fn set_space(&self, bytes: u64) {
@@ -399,13 +409,28 @@ impl FaultFs {
     }
 }
 
+/// What a disk writes whole or not at all.
+const BLOCK: usize = 512;
+
 fn torn(file: &File, random: &mut Random) -> Vec<u8> {
     if file.durable == file.current {
         return file.durable.clone();
     }
-    match random.below(4) {
+    match random.below(5) {
         0 => file.durable.clone(),
         1 if !file.broken => file.current.clone(),
+        4 => {
+            // Each block on its own, in no order: old (zeros where there was nothing), or new.
+            let mut left = file.current.clone();
+            for (n, block) in left.chunks_mut(BLOCK).enumerate() {
+                if random.below(2) == 0 {
+                    let old = file.durable.get(n * BLOCK..).unwrap_or_default();
+                    let old = old.iter().chain(std::iter::repeat(&0));
+                    block.iter_mut().zip(old).for_each(|(b, old)| *b = *old);
+                }
+            }
+            left
+        }
         2 => {
             // The new length, and zeros where the block never came.
             let keep = random.below(file.current.len() + 1);
@@ -438,11 +463,11 @@ impl VfsFile for OpenFile {
             return Err(io::Error::other("the power is gone"));
         }
         let outcome = disk.step("write", &self.path);
-        // A failed write leaves a part of its bytes.
+        // A failed write leaves some of its bytes: none, all, or any part.
         let arrived = if outcome.is_ok() {
             bytes.len()
         } else {
-            bytes.len() / 2
+            bytes.len() * (disk.ops as usize % 9) / 8
         };
         let end = offset as usize + arrived;
         let content = &mut disk.files[self.file].current;

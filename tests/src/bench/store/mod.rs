@@ -1,5 +1,8 @@
-//! What a durable snapshot costs beside the plainest possible durable write of the same bytes. Runs in `target/bench`, which
-//! is on a real disk where `/tmp` may not be.
+//! What a durable snapshot costs beside the plainest possible durable write of the same bytes, and beside other programs. Runs
+//! in `target/bench`, which is on a real disk where `/tmp` may not be.
+
+pub mod many;
+mod peers;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use overwinter_proto::{Build, GroupId, Lease, Revision, Snapshot};
+use overwinter_proto::{Build, Generation, GroupId, Lease, Revision, Snapshot};
 use overwinter_store::Store;
 
 use super::{Findings, Row, median, millis};
@@ -24,6 +27,14 @@ pub fn run() -> Result<Findings> {
     let (mut store, _) = Store::open(&dir.path().join("store"))?;
     findings.measure("small snapshots", |f| small(&mut store, dir.path(), f));
     findings.measure("a big document", |f| big(&mut store, dir.path(), f));
+    findings.measure("large blobs", |f| {
+        peers::throughput(&mut store, dir.path(), f)
+    });
+    findings.measure("restic and borg", |f| {
+        peers::backups(&mut store, dir.path(), f)
+    });
+    drop(store);
+    findings.measure("many groups", |f| many::measure(dir.path(), f));
     Ok(findings)
 }
 
@@ -49,43 +60,52 @@ fn small(store: &mut Store, dir: &Path, findings: &mut Findings) -> Result<()> {
 }
 
 fn big(store: &mut Store, dir: &Path, findings: &mut Findings) -> Result<()> {
-    let big = GroupId(2);
-    let mut document = noise(100 << 20, 7);
-    let s = snapshot(document.clone());
-    let plainest = timed(|| Ok(plain(&dir.join("plain"), "big", &document)?))?;
-    let first = timed(|| Ok(store.put(big, Lease::FIRST, Revision(1), &s)?))?;
-    let before = size(&dir.join("store/objects"));
-    document[50 << 20..51 << 20].copy_from_slice(&noise(1 << 20, 8));
-    let s = snapshot(document);
-    let second = timed(|| Ok(store.put(big, Lease::FIRST, Revision(2), &s)?))?;
-    #[expect(clippy::cast_precision_loss, reason = "sizes far below 2^52")]
-    let more = (size(&dir.join("store/objects")) - before) as f64 / before as f64 * 100.0;
-    let newest = store
-        .generations(big)?
-        .pop()
-        .map(|i| i.generation)
-        .unwrap_or_default();
-    let read = timed(|| Ok(store.get(big, newest)?))?;
+    let (mut plainest, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut more, mut reads) = (Vec::new(), Vec::new());
+    for n in 0..3 {
+        let group = GroupId(2 + u128::from(n));
+        let mut document = noise(100 << 20, 7 + n);
+        let s = snapshot(document.clone());
+        rustix::fs::sync();
+        plainest.push(millis(timed(|| {
+            Ok(plain(&dir.join("plain"), "big", &document)?)
+        })?));
+        let empty = size(&dir.join("store/objects"));
+        firsts.push(millis(timed(|| {
+            Ok(store.put(group, Lease::FIRST, Revision(1), &s)?)
+        })?));
+        let first = size(&dir.join("store/objects"));
+        document[50 << 20..51 << 20].copy_from_slice(&noise(1 << 20, 800 + n));
+        let s = snapshot(document);
+        seconds.push(millis(timed(|| {
+            Ok(store.put(group, Lease::FIRST, Revision(2), &s)?)
+        })?));
+        let second = size(&dir.join("store/objects"));
+        #[expect(clippy::cast_precision_loss, reason = "sizes far below 2^52")]
+        more.push((second - first) as f64 / (first - empty) as f64 * 100.0);
+        reads.push(millis(timed(|| Ok(store.get(group, Generation(2))?))?));
+    }
+    let first = median(firsts);
     findings.row(Row::beside(
         "100 MiB document, first; peer: plain write and fsync, ms",
-        millis(first),
-        millis(plainest),
+        first,
+        median(plainest),
         None,
     ));
     findings.row(Row::beside(
         "100 MiB, 1 % changed; peer: our first save, ms",
-        millis(second),
-        millis(first),
+        median(seconds),
+        first,
         0.35,
     ));
     findings.row(Row::alone(
         "100 MiB, 1 % changed: more disk, percent",
-        more,
+        median(more),
         3.0,
     ));
     findings.row(Row::alone(
         "100 MiB, read and verified, ms",
-        millis(read),
+        median(reads),
         None,
     ));
     Ok(())
