@@ -99,10 +99,17 @@ struct Looking {
     /// What is wrong with which.
     bad: Vec<(Generation, String)>,
     good: Option<Generation>,
-    /// Entries of the index that are still to be looked at, and those that are wrong; none: not begun.
-    entries: Option<(Vec<(ChunkId, u64)>, Vec<ChunkId>)>,
+    /// None: not begun.
+    entries: Option<Entries>,
     done: u64,
     total: u64,
+}
+
+/// What the index says of a group.
+struct Entries {
+    /// Still to be looked at: chunk, sealed length.
+    left: Vec<(ChunkId, u64)>,
+    wrong: Vec<ChunkId>,
 }
 
 impl Examination {
@@ -323,9 +330,10 @@ impl Looking {
     ) -> bool {
         let group = self.group;
         let known = |store: &mut Store| store.hints.chunks(group).unwrap_or_default();
-        let (left, wrong) = self
-            .entries
-            .get_or_insert_with(|| (known(store).into_iter().collect(), Vec::new()));
+        let Entries { left, wrong } = self.entries.get_or_insert_with(|| Entries {
+            left: known(store).into_iter().collect(),
+            wrong: Vec::new(),
+        });
         let right = |store: &Store, id, len| {
             let there = store.disk.len(&store.disk.chunk(group, id));
             there.ok().flatten() == Some(len)
