@@ -110,13 +110,15 @@ fn word(line: Zeroizing<Vec<u8>>) -> io::Result<Word> {
 /// Asks at the terminal; what is typed is not shown.
 fn ask(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    terminal.write_all(question.as_bytes())?;
     let before = tcgetattr(&terminal)?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
+    // Before the question: what is typed at once is neither shown nor lost.
     tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
     // The user takes the time it takes.
-    let line = read(&mut terminal, None);
+    let line = terminal
+        .write_all(question.as_bytes())
+        .and_then(|()| read(&mut terminal, None));
     tcsetattr(&terminal, OptionalActions::Now, &before)?;
     terminal.write_all(b"\n")?;
     line
