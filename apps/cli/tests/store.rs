@@ -631,7 +631,7 @@ fn a_folder_that_may_not_be_read_is_said_to_be_so() {
     let place = Place::new();
     let store = place.store().display().to_string();
     if !rustix::process::geteuid().is_root() {
-        fs::set_permissions(place.store(), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(place.store(), fs::Permissions::from_mode(0o000)).unwrap();
         place
             .run(&["doctor"])
             .refused(&["you may not look into it"]);
