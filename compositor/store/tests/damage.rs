@@ -10,7 +10,7 @@ use common::{FaultFs, G1, G2, Unsynced, numbers, snapshot};
 use overwinter_proto::{Generation, GroupId, JournalRecord, Lease, Revision, Snapshot};
 use overwinter_store::{Store, StoreError};
 
-/// A store of two groups, with three and one generations.
+/// A store of two groups, with three and one generations, and of one that was forgotten.
 fn small_store() -> (FaultFs, Vec<Snapshot>) {
     small_store_on(FaultFs::default())
 }
@@ -34,6 +34,11 @@ fn small_store_on(fs: FaultFs) -> (FaultFs, Vec<Snapshot>) {
     store
         .put(G2, Lease::FIRST, Revision(1), &snapshots[0])
         .unwrap();
+    let gone = GroupId(3);
+    store
+        .put(gone, Lease::FIRST, Revision(1), &snapshots[0])
+        .unwrap();
+    store.forget(gone).unwrap();
     drop(store);
     (fs, snapshots)
 }
@@ -168,7 +173,9 @@ fn a_file_cut_at_any_length_is_told() {
 #[test]
 fn a_missing_file_is_told() {
     let (fs, snapshots) = small_store();
-    for path in fs.all_files().into_keys().filter(|p| !p.ends_with("lock")) {
+    // That a group was forgotten is told by its tombstone alone.
+    let is_alone = |p: &PathBuf| p.ends_with("lock") || p.to_string_lossy().contains("tombstones");
+    for path in fs.all_files().into_keys().filter(|p| !is_alone(p)) {
         let copy = fs.after_power_cut(Unsynced::Kept);
         copy.delete(&path);
         assert!(
