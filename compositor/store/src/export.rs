@@ -310,10 +310,11 @@ impl<R: Read> Import<R> {
 
     fn begin(&mut self, store: &mut Store) -> Result<Step<Generation>> {
         let group = self.group;
-        let taken = store.disk.len(&store.disk.key(group))?.is_some()
-            || store.disk.len(&store.disk.tombstone(group))?.is_some();
-        if taken {
-            return Err(self.refused("there is, or was, a group of this id"));
+        let is_nothing = |state: &GroupState| state.is_empty() && state.incoming.is_empty();
+        match store.with_whole(group, |_, state| Ok(is_nothing(state))) {
+            Err(StoreError::UnknownGroup(_)) => {}
+            Ok(true) => store.unstage(group)?,
+            _ => return Err(self.refused("there is, or was, a group of this id")),
         }
         let mut magic = [0; MAGIC.len()];
         let read = self.from.read_exact(&mut magic);
@@ -469,9 +470,12 @@ impl Store {
         };
         let app = info.app.clone();
         let from = state.mark.offset;
+        self.append(group, state, Body::Generation { record, info })?;
+        // The group is here. How it began is told to people only: a group that was moved has no such record either.
         let opened = Body::Record(JournalRecord::Opened { app });
-        let bodies = vec![Body::Generation { record, info }, opened];
-        self.append_all(group, state, bodies)?;
+        if let Err(e) = self.append(group, state, opened) {
+            tracing::warn!("{group:?}: it came in, and that it did could not be noted: {e}");
+        }
         for id in std::mem::take(&mut state.incoming) {
             // What cannot be looked at now is written anew by the next save that needs it.
             if let Ok(Some(len)) = self.disk.len(&self.disk.chunk(group, id)) {
