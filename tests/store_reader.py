@@ -252,7 +252,8 @@ class Group:
             if len(next_tip) < 32 or mac(chain, tip + file[at:end]) != next_tip:
                 edge = 512 - at % 512
                 lost = edge < 4 and not (any(front[:edge]) and any(front[edge:4]))
-                last = end + 32 >= len(file) or length < 16 or lost
+                lost = lost or length < 16 or not any(front[4:])
+                last = end + 32 >= len(file) or lost
                 acknowledged = witness is None or at < witness[1]
                 check(last and not acknowledged, "a record of the journal is damaged")
                 break

@@ -238,13 +238,14 @@ fn next<'a>(
     ))
 }
 
-/// Whether the length of a bad record says that not all of its front has reached the disk: a block that has not reads as zeros,
-/// where a file system has made the file longer already. No record is as short as zeros make it.
+/// Whether not all of the front of a bad record has reached the disk: what has not reads as zeros, where a file system has made
+/// the file longer already. No record is as short as zeros make it, and no nonce is zeros.
 fn unwritten(offset: u64, len: usize, front: &[u8]) -> bool {
     let zeros = |bytes: Option<&[u8]>| bytes.is_some_and(|b| b.iter().all(|b| *b == 0));
     // The length may lie in two blocks.
     let edge = SLOT - offset as usize % SLOT;
-    len < TAG || edge < 4 && (zeros(front.get(..edge)) || zeros(front.get(edge..4)))
+    let parted = edge < 4 && (zeros(front.get(..edge)) || zeros(front.get(edge..4)));
+    len < TAG || zeros(front.get(4..)) || parted
 }
 
 /// A witness slot: where in the journal it belongs, and its bytes.
