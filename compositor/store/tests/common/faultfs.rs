@@ -245,6 +245,16 @@ impl FaultFs {
         disk.refused = None;
     }
 
+    /// Nothing more happens while this is done; what was to happen afterwards still does.
+    pub fn hold<T>(&self, run: impl FnOnce() -> T) -> T {
+        let faults = std::mem::take(&mut self.disk().faults);
+        let (before, done) = (self.ops(), run());
+        let passed = self.ops() - before;
+        let later = |(at, fault): (u64, Fault)| (at + passed, fault);
+        self.disk().faults = faults.into_iter().map(later).collect();
+        done
+    }
+
     pub fn is_full(&self) -> bool {
         self.disk().full
     }

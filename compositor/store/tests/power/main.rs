@@ -36,7 +36,7 @@ fn play(fs: &FaultFs, steps: &[Step], mood: Mood) -> (Oracle, Option<Step>) {
         assert!(!fs.is_full() || e.is_full(), "{context}: {e}");
         let unknown = matches!(e, overwinter_store::StoreError::Unknown { .. });
         if let Some(open) = store.as_mut().filter(|_| !unknown) {
-            oracle.check_open(open, step, &context);
+            fs.hold(|| oracle.check_open(open, step, &context));
         }
         fs.heal();
         if mood == Mood::Careless && Oracle::may_give_up(step, &e) {
