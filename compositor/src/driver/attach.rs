@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use overwinter_bus::Bus;
 use overwinter_keyring::{Asked, Opened, Passphrase, Service};
-use overwinter_proto::GroupId;
+use overwinter_proto::{GroupId, JournalRecord};
 use overwinter_session::ids::Instant;
 use overwinter_session::{Config, Session, View};
 use overwinter_store::Limits;
@@ -95,6 +95,11 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     for aside in &unreadable {
         notices.add(Some(aside.group), aside.why.clone());
     }
+    let anything_closed = histories.iter().any(|h| {
+        h.entries
+            .last()
+            .is_some_and(|e| e.record == JournalRecord::Closed)
+    });
     let mut blobs = Blobs::default();
     for history in &histories {
         let stored = store.blobs(history.group).unwrap_or_default();
@@ -176,6 +181,9 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     let new = report.created;
     driver.key_task(None, Task::Tend { new });
     driver.job(Job::Measure);
+    if anything_closed {
+        driver.tidy_up();
+    }
     driver.settle(state);
     state.driver = Some(driver);
     Ok(())
@@ -188,8 +196,10 @@ const KEYRING_WITHIN: Duration = Duration::from_secs(5);
 fn how_to_open(options: &Options) -> Result<Asked> {
     let from_fd = options.passphrase_fd.map(passphrase_fd).transpose()?;
     let file = options.passphrase_file.clone();
-    let mut limits = Limits::default();
-    limits.quota = options.store_quota.map(|quota| quota.0);
+    let limits = Limits {
+        quota: options.store_quota.map(|quota| quota.0),
+        ..Limits::default()
+    };
     Ok(Asked {
         service: Service::silent(KEYRING_WITHIN),
         passphrase: from_fd.or(file.map(Passphrase::File)),

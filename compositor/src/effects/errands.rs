@@ -77,6 +77,14 @@ impl Driver {
         self.job(Job::Errand { operation, errand });
     }
 
+    /// Forgets what was closed long ago, and drops what nobody needs. Nobody waits for it.
+    pub(crate) fn tidy_up(&mut self) {
+        self.errands += 1;
+        let operation = self.operations.begin();
+        let errand = Errand::Collect { now: false };
+        self.job(Job::Errand { operation, errand });
+    }
+
     /// Tells whoever watches how far it is.
     pub(crate) fn tell_progress(&mut self, operation: OperationId, far: Progress) {
         if let Some(bus) = &self.bus {

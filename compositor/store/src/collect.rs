@@ -50,6 +50,9 @@ pub struct Collected {
     pub bytes: u64,
     /// Bytes that came back now.
     pub freed: u64,
+    /// Groups that were closed seven days ago or earlier, and are forgotten now.
+    #[serde(default)]
+    pub forgotten: usize,
     /// Groups that were left alone because they cannot be read whole, and why.
     pub left_alone: Vec<String>,
 }
@@ -108,6 +111,9 @@ pub struct Collection {
     collected: Collected,
 }
 
+/// How long a group that was closed stays: seconds. Until then it can be exported by its id.
+const CLOSED_FOR: u64 = 7 * 24 * 60 * 60;
+
 /// So much of the trash is unlinked in one step.
 const UNLINKED: usize = 256;
 
@@ -124,12 +130,20 @@ impl Collection {
     }
 
     fn sweep(&mut self, store: &mut Store, group: GroupId) -> Result<()> {
+        if store.is_over(group)? {
+            store.forget(group)?;
+            self.collected.forgotten += 1;
+            return Ok(());
+        }
         let swept = store.with_whole(group, |store, state| {
             // What was given for a save that is still to come is needed.
             let waiting = state.blobs.iter().flatten().map(|(hash, _)| *hash);
             let waiting = waiting.collect();
             let swept = store.sweep(group, state, &waiting)?;
-            store.compact_if_long(group, state)?;
+            // A closed group's journal says by its age when that was.
+            if !state.is_closed() {
+                store.compact_if_long(group, state)?;
+            }
             Ok(swept)
         });
         match swept {
@@ -215,8 +229,22 @@ impl Errand for Count {
 }
 
 impl Store {
+    /// Whether a group was closed so long ago that nobody wants it back. One that cannot be read is not.
+    fn is_over(&mut self, group: GroupId) -> Result<bool> {
+        if !self
+            .with(group, |_, state| Ok(state.is_closed()))
+            .unwrap_or(false)
+        {
+            return Ok(false);
+        }
+        let path = self.disk.journal(group);
+        let closed = self.disk.vfs.written(&path);
+        let closed = closed.map_err(|e| self.disk.fail("look at", &path, 0, e))?;
+        Ok(self.disk.vfs.now().saturating_sub(closed) >= CLOSED_FOR)
+    }
+
     /// Moves to the trash every chunk that nothing needs (a save or a move that was cut short may have left some), and
-    /// unlinks what has been there for the grace time; `now`: all of it.
+    /// unlinks what has been there for the grace time; `now`: all of it. Groups that were closed seven days ago are forgotten.
     ///
     /// # Errors
     /// The disk failed. A group that is damaged is no error: it is left alone.

@@ -259,6 +259,11 @@ impl GroupState {
         }
     }
 
+    /// The last word of the journal is that the group was closed, and nothing of it is on its way here.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.damage.is_none() && self.staged.is_empty() && self.last == Some(JournalRecord::Closed)
+    }
+
     /// Whether two journals add up to the same.
     pub(crate) fn says_the_same(&self, other: &GroupState) -> bool {
         self.generations == other.generations

@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -139,7 +139,13 @@ pub trait Vfs: Send + Sync {
     /// What the system said.
     fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
 
-    /// Seconds since 1970, by a clock that may be wrong and may jump: only the trash asks.
+    /// When the file was written to last, by the clock of [`now`](Vfs::now).
+    ///
+    /// # Errors
+    /// What the system said.
+    fn written(&self, path: &Path) -> io::Result<u64>;
+
+    /// Seconds since 1970, by a clock that may be wrong and may jump: only what waits to be dropped asks.
     fn now(&self) -> u64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         since.map_or(0, |time| time.as_secs())
@@ -296,6 +302,11 @@ impl Vfs for RealFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+
+    fn written(&self, path: &Path) -> io::Result<u64> {
+        let seconds = fs::symlink_metadata(path)?.mtime();
+        Ok(u64::try_from(seconds).unwrap_or(0))
     }
 
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {

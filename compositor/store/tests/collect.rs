@@ -219,3 +219,27 @@ fn a_quota_refuses_a_save_before_it_fails_and_keeps_what_is_there() {
     );
     assert!((600_000..1 << 20).contains(&usage[0].total()), "{usage:?}");
 }
+
+#[test]
+fn a_closed_group_is_forgotten_after_seven_days_and_no_other_is() {
+    const DAY: u64 = 24 * 60 * 60;
+    let fs = FaultFs::default();
+    let (mut store, _) = fs.store().unwrap();
+    put(&mut store, 1, "closed");
+    store.record(G1, &JournalRecord::Closed).unwrap();
+    let s = snapshot("b", 1, b"asleep".to_vec());
+    store.put(G2, Lease::FIRST, Revision(1), &s).unwrap();
+    let mut forgotten = |days: u64| {
+        fs.pass(days * DAY);
+        store.collect(false, &mut |_| {}).unwrap().forgotten
+    };
+    assert_eq!(forgotten(6), 0);
+    assert_eq!(forgotten(1), 1);
+    assert_eq!(forgotten(365), 0, "who sleeps is waited for");
+    assert_eq!(store.groups().unwrap(), [G2]);
+    assert!(matches!(
+        store.get(G1, Generation(1)),
+        Err(StoreError::Forgotten(_))
+    ));
+    assert!(store.get(G2, Generation(1)).unwrap() == s);
+}

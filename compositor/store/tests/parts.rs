@@ -360,6 +360,9 @@ impl Vfs for Counting {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         RealFs.sync_dir(dir)
     }
+    fn written(&self, path: &Path) -> io::Result<u64> {
+        RealFs.written(path)
+    }
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
         RealFs.random(bytes)
     }

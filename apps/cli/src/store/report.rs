@@ -123,8 +123,16 @@ pub fn collected(json: &str, now: bool) -> Result<(String, bool), Trouble> {
         chunks,
         bytes,
         freed,
+        forgotten,
         ..
     } = collected;
+    if forgotten > 0 {
+        let groups = count(forgotten, "group");
+        let _ = writeln!(
+            text,
+            "{groups} that had been closed for seven days forgotten"
+        );
+    }
     if chunks > 0 {
         let what = format!(
             "{} that nobody needs ({})",
@@ -142,7 +150,7 @@ pub fn collected(json: &str, now: bool) -> Result<(String, bool), Trouble> {
     if freed > 0 {
         let _ = writeln!(text, "{} freed", size(freed));
     }
-    if chunks == 0 && freed == 0 {
+    if chunks == 0 && freed == 0 && forgotten == 0 {
         text.push_str("there was nothing to drop\n");
     }
     Ok((text, collected.left_alone.is_empty()))

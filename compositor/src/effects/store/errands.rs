@@ -78,7 +78,7 @@ enum Doing {
     Asked(Errand),
     Usage(Count),
     Collect(Collection),
-    Examine(Examination),
+    Examine(Box<Examination>),
     Export(GroupId, Export<BufWriter<File>>),
     Import(GroupId, Import<BufReader<File>>),
 }
@@ -179,7 +179,7 @@ impl Doing {
         Ok(match errand {
             Errand::Usage => Doing::Usage(Count::default()),
             Errand::Collect { now } => Doing::Collect(Collection::new(now)),
-            Errand::Examine { repair } => Doing::Examine(Examination::new(repair)),
+            Errand::Examine { repair } => Doing::Examine(Box::new(Examination::new(repair))),
             Errand::Export { group, which, file } => {
                 let file = BufWriter::new(regular(file, "write")?);
                 Doing::Export(group, Export::new(group, which, file))

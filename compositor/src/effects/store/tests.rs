@@ -445,7 +445,9 @@ fn histories_tell_what_is_on_disk() {
 /// The worker waits until the gate is dropped: what is sent meanwhile is all there at once.
 fn gate(host: &Host) -> Sender<()> {
     let (gate, closed) = channel::<()>();
-    let wait = WithStore::new(move |_| drop(closed.recv_timeout(PATIENCE)));
+    let wait = WithStore::new(move |_| {
+        let _ = closed.recv_timeout(PATIENCE);
+    });
     host.jobs.send(Job::With(wait)).unwrap();
     gate
 }

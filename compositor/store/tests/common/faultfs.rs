@@ -30,6 +30,8 @@ struct File {
     current: Vec<u8>,
     /// A sync failed: the kernel believes that all is written.
     broken: bool,
+    /// When it was written to last.
+    written: u64,
 }
 
 #[derive(Clone, Default)]
@@ -300,6 +302,7 @@ impl FaultFs {
                 durable: left.clone(),
                 current: left,
                 broken: false,
+                written: f.written,
             }
         });
         let files = files.collect();
@@ -364,6 +367,7 @@ impl FaultFs {
             durable: bytes.to_vec(),
             current: bytes.to_vec(),
             broken: false,
+            ..File::default()
         });
         disk.dirs[dir].current.insert(name.clone(), node);
         disk.dirs[dir].durable.insert(name, node);
@@ -377,6 +381,7 @@ impl FaultFs {
             durable: bytes.to_vec(),
             current: bytes.to_vec(),
             broken: false,
+            ..File::default()
         };
     }
 
@@ -480,6 +485,7 @@ impl VfsFile for OpenFile {
             bytes.len() * (disk.ops as usize % 9) / 8
         };
         let end = offset as usize + arrived;
+        disk.files[self.file].written = disk.clock;
         let content = &mut disk.files[self.file].current;
         if content.len() < end {
             content.resize(end, 0);
@@ -665,6 +671,11 @@ impl Vfs for FaultFs {
         let dir = disk.dir(path)?;
         disk.dirs[dir].durable = disk.dirs[dir].current.clone();
         Ok(())
+    }
+
+    fn written(&self, path: &Path) -> io::Result<u64> {
+        let disk = self.disk();
+        Ok(disk.files[disk.file(path)?].written)
     }
 
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {

@@ -172,6 +172,10 @@ impl Vfs for Lax {
         Ok(())
     }
 
+    fn written(&self, path: &Path) -> io::Result<u64> {
+        RealFs.written(path)
+    }
+
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
         RealFs.random(bytes)
     }
