@@ -1,13 +1,13 @@
 //! The one entry for all input: a host's window, libinput's events and virtual devices all end up in [`Overwinter::key`],
-//! [`Overwinter::pointer_to`], [`Overwinter::pointer_button`] and [`Overwinter::pointer_axis`]. Compositor bindings and the
-//! holding of keys happen there, before any client hears of them.
+//! [`Overwinter::pointer_to`], [`Overwinter::pointer_button`], [`Overwinter::pointer_axis`] and [`Overwinter::touch_down`].
+//! Compositor bindings and the holding of keys happen there, before any client hears of them.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use smithay::backend::input::{
     AbsolutePositionEvent, Axis, Event as _, InputBackend, InputEvent, KeyboardKeyEvent,
-    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent,
+    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent,
 };
 use smithay::input::Seat;
 use smithay::input::keyboard::{Keycode, XkbConfig};
@@ -22,6 +22,7 @@ mod drag;
 mod held;
 mod keyboard;
 mod pointer;
+mod touch;
 
 pub use drag::{Drag, DragKind, Edges};
 pub use held::{HeldKey, HeldKeys};
@@ -125,6 +126,18 @@ impl Overwinter {
                 self.pointer_axis(frame);
                 self.pointer_frame();
             }
+            InputEvent::TouchDown { event } => {
+                self.touch_screen_found();
+                let at = event.position_transformed(self.area().size);
+                self.touch_down(event.slot(), at, event.time_msec());
+            }
+            InputEvent::TouchMotion { event } => {
+                let at = event.position_transformed(self.area().size);
+                self.touch_to(event.slot(), at, event.time_msec());
+            }
+            InputEvent::TouchUp { event } => self.touch_up(event.slot(), event.time_msec()),
+            InputEvent::TouchFrame { .. } => self.touch_frame(),
+            InputEvent::TouchCancel { .. } => self.touch_cancelled(),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ const BTN_RIGHT: u32 = 0x111;
 
 /// What is under the pointer.
 #[derive(Debug, Clone, PartialEq)]
-enum Under {
+pub(super) enum Under {
     Nothing,
     Ghost(Item),
     Window {
@@ -27,14 +27,14 @@ enum Under {
 }
 
 impl Under {
-    fn item(&self) -> Option<Item> {
+    pub(super) fn item(&self) -> Option<Item> {
         match self {
             Under::Nothing => None,
             Under::Ghost(item) | Under::Window { item, .. } => Some(*item),
         }
     }
 
-    fn surface(self) -> Option<(WlSurface, Point<f64, Logical>)> {
+    pub(super) fn surface(self) -> Option<(WlSurface, Point<f64, Logical>)> {
         match self {
             Under::Window {
                 surface, origin, ..
@@ -44,7 +44,7 @@ impl Under {
     }
 }
 
-fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
+pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
     for item in shell.stack().iter().rev() {
         match item {
             Item::Window(id) => {

@@ -259,6 +259,13 @@ impl Overwinter {
         self.schedule_frame();
     }
 
+    /// Puts what stands on the desktop there.
+    pub fn put_window(&mut self, item: Item, at: Point<i32, Logical>) {
+        self.shell.move_item(item, at);
+        self.pointer_refocus();
+        self.schedule_frame();
+    }
+
     /// Takes a window off the desktop; the focus goes on.
     pub fn hide_window(&mut self, id: WindowId) {
         let item = Item::Window(id);
