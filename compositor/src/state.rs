@@ -15,6 +15,7 @@ use overwinter_session::Event;
 use smithay::desktop::PopupManager;
 use smithay::input::Seat;
 use smithay::output::Output;
+use smithay::wayland::security_context::SecurityContext;
 use smithay::wayland::socket::ListeningSocketSource;
 use wayland_server::backend::ClientId;
 use wayland_server::{Client, Display, DisplayHandle};
@@ -85,7 +86,7 @@ impl Overwinter {
         let dh = display.handle();
         let handle = event_loop.handle();
         let backend = Backend::new(&handle, options)?;
-        let mut protocols = Protocols::new(&dh);
+        let mut protocols = Protocols::new(&dh, &handle);
         let mut seat = protocols.seat.new_wl_seat(&dh, "seat0");
         let input = InputState::new(&mut seat)?;
         let output = backend.create_output(&dh, options);
@@ -155,7 +156,24 @@ impl Overwinter {
 
     /// Takes a connection.
     pub fn add_client(&mut self, stream: UnixStream) -> std::io::Result<Client> {
-        let data = Arc::new(ClientState::new(&stream, self.gone.clone()));
+        self.take_client(stream, None)
+    }
+
+    /// Takes a connection from within a sandbox.
+    pub fn add_sandboxed_client(
+        &mut self,
+        stream: UnixStream,
+        sandbox: SecurityContext,
+    ) -> std::io::Result<Client> {
+        self.take_client(stream, Some(sandbox))
+    }
+
+    fn take_client(
+        &mut self,
+        stream: UnixStream,
+        sandbox: Option<SecurityContext>,
+    ) -> std::io::Result<Client> {
+        let data = Arc::new(ClientState::new(&stream, sandbox, self.gone.clone()));
         let client = self.display.insert_client(stream, data.clone())?;
         self.clients.insert(client.id(), data);
         Ok(client)
@@ -184,6 +202,10 @@ impl Overwinter {
     /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
     pub fn after_dispatch(&mut self) {
         driver::turn(self);
+        if self.input.scene_moved {
+            self.pointer_refocus();
+        }
+        self.review_idle_inhibitors();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }

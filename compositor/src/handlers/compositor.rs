@@ -54,6 +54,7 @@ impl CompositorHandler for Overwinter {
     fn commit(&mut self, surface: &WlSurface) {
         on_commit_buffer_handler::<Overwinter>(surface);
         self.popups.commit(surface);
+        self.input.scene_moved = true;
         if is_sync_subsurface(surface) {
             return;
         }
@@ -63,7 +64,7 @@ impl CompositorHandler for Overwinter {
             let shown = find_popup_root_surface(&popup)
                 .ok()
                 .and_then(|r| self.shell.window_of(&r));
-            if shown.is_some_and(|id| self.shell.needs_frames(id)) {
+            if shown.is_none_or(|id| self.shell.needs_frames(id)) {
                 self.schedule_frame();
             }
         } else if let Some(id) = self.shell.window_of(&root) {
@@ -71,13 +72,20 @@ impl CompositorHandler for Overwinter {
             if self.shell.needs_frames(id) {
                 self.schedule_frame();
             }
-        } else if self.is_cursor_or_icon(&root) {
+        } else if self.shell.layers.of(&root).is_some() {
+            if root == *surface {
+                self.layer_committed(surface);
+            }
+            self.schedule_frame();
+        } else if self.is_cursor_or_icon(&root) || self.is_lock(&root) {
             self.schedule_frame();
         }
     }
 
     fn destroyed(&mut self, surface: &WlSurface) {
         self.overwinter_surface_gone(&surface.id());
+        self.input.scene_moved = true;
+        self.lock_surface_gone(surface);
         self.schedule_frame();
     }
 }
@@ -90,6 +98,11 @@ impl Overwinter {
         {
             tracing::warn!(%error, "a popup could not be configured");
         }
+    }
+
+    fn is_lock(&self, surface: &WlSurface) -> bool {
+        let lock = self.shell.lock.as_ref();
+        lock.and_then(|l| l.surface()) == Some(surface)
     }
 
     fn is_cursor_or_icon(&self, surface: &WlSurface) -> bool {

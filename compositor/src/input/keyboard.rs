@@ -12,7 +12,7 @@ use overwinter_session::ids::GroupId;
 
 use super::bindings::{Action, binding};
 use super::held::HeldKey;
-use crate::shell::Item;
+use crate::shell::{Item, Listener};
 use crate::state::Overwinter;
 
 /// A keymap as text (XKB_KEYMAP_FORMAT_TEXT_V1). Cheap to clone; the same text is the same keymap.
@@ -68,6 +68,11 @@ impl Overwinter {
         let Some(keyboard) = self.seat.get_keyboard() else {
             return;
         };
+        self.user_is_there();
+        if self.shell.lock.is_some() && keyboard.is_grabbed() {
+            // What is typed at a lock is for nobody else, an input method included.
+            keyboard.unset_grab(self);
+        }
         let before = keyboard.modifier_state();
         let (route, modifiers_changed) =
             keyboard.input_intercept(self, code, state, |this, modifiers, handle| {
@@ -117,20 +122,26 @@ impl Overwinter {
                     .map_or(Route::Nowhere, Route::Held)
             };
         }
+        let listener = self.shell.listener();
+        if matches!(listener, Listener::Locker(_)) {
+            return Route::Client;
+        }
         let sym = handle.modified_sym();
         let latin = handle
             .raw_latin_sym_or_raw_current_sym()
             .unwrap_or(Keysym::NoSymbol);
-        if let Some(action) = binding(modifiers, sym).or_else(|| binding(modifiers, latin)) {
+        let action = binding(modifiers, sym).or_else(|| binding(modifiers, latin));
+        if let Some(action) = action
+            && (action == Action::ToggleShortcuts || !self.shortcuts_inhibited())
+        {
             return Route::Ours(action);
         }
-        let group = self
-            .shell
-            .focus()
-            .and_then(|item| self.shell.group_of_item(item));
-        match group {
+        let Listener::Item(item) = listener else {
+            return Route::Client;
+        };
+        match self.shell.group_of_item(item) {
             Some(id) if self.shell.group(id).is_some_and(|g| g.holds_keys()) => Route::Held(id),
-            _ if matches!(self.shell.focus(), Some(Item::Ghost(_))) => Route::Nowhere,
+            _ if matches!(item, Item::Ghost(_)) => Route::Nowhere,
             _ => Route::Client,
         }
     }

@@ -9,16 +9,19 @@ use smithay::backend::input::{
     AbsolutePositionEvent, Axis, Event as _, InputBackend, InputEvent, KeyboardKeyEvent,
     PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent,
 };
+use smithay::desktop::PopupGrab;
 use smithay::input::Seat;
 use smithay::input::keyboard::{Keycode, XkbConfig};
 use smithay::input::pointer::{AxisFrame, CursorImageStatus};
-use smithay::utils::Point;
+use smithay::utils::{Logical, Point};
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::state::Overwinter;
 
 mod bindings;
+mod constraint;
 mod drag;
+mod gestures;
 mod held;
 mod keyboard;
 mod pointer;
@@ -47,6 +50,14 @@ pub struct InputState {
     sent: BTreeSet<Keycode>,
     swallowed_buttons: BTreeSet<u32>,
     drag: Option<Drag>,
+    /// The menu that takes all input, and the surface at its root.
+    pub popup_grab: Option<(WlSurface, PopupGrab<Overwinter>)>,
+    /// The surface that the pointer was last said to be over, and where that stood.
+    over: Option<(WlSurface, Point<f64, Logical>)>,
+    /// Something may have moved beneath the pointer.
+    pub scene_moved: bool,
+    /// Whose wish to hold the pointer is granted.
+    constrained: Option<WlSurface>,
 }
 
 impl InputState {
@@ -80,6 +91,10 @@ impl InputState {
             sent: BTreeSet::new(),
             swallowed_buttons: BTreeSet::new(),
             drag: None,
+            popup_grab: None,
+            over: None,
+            scene_moved: false,
+            constrained: None,
         })
     }
 }
@@ -138,7 +153,7 @@ impl Overwinter {
             InputEvent::TouchUp { event } => self.touch_up(event.slot(), event.time_msec()),
             InputEvent::TouchFrame { .. } => self.touch_frame(),
             InputEvent::TouchCancel { .. } => self.touch_cancelled(),
-            _ => {}
+            event => self.gesture(event),
         }
     }
 }

@@ -21,12 +21,17 @@ impl Overwinter {
             return;
         };
         let found = under(&self.shell, at);
+        self.user_is_there();
+        if let Under::Other { root, .. } = &found {
+            self.layer_pressed(root);
+        }
         if let Some(item) = found.item()
             && (!touch.is_grabbed() || matches!(found, Under::Ghost(_)))
         {
             self.raise_and_focus(item);
         }
         let focus = under(&self.shell, at).surface();
+        tracing::debug!(?at, ?focus, "down");
         let event = DownEvent {
             slot,
             location: at,

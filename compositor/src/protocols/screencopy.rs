@@ -19,6 +19,7 @@ use wayland_server::protocol::wl_shm;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
 
 use crate::backend::Backend;
+use crate::client::is_privileged;
 use crate::render::{Cursor, Painter, Scene};
 use crate::state::Overwinter;
 
@@ -68,6 +69,10 @@ impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
         data_init: &mut DataInit<'_, Self>,
     ) {
         data_init.init(resource, ());
+    }
+
+    fn can_view(client: Client, (): &()) -> bool {
+        is_privileged(&client)
     }
 }
 

@@ -19,6 +19,7 @@ use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_keyboard::KeymapFormat;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
 
+use crate::client::is_privileged;
 use crate::input::Keymap;
 use crate::state::Overwinter;
 
@@ -52,6 +53,10 @@ impl GlobalDispatch<ZwpVirtualKeyboardManagerV1, ()> for Overwinter {
         data_init: &mut DataInit<'_, Self>,
     ) {
         data_init.init(resource, ());
+    }
+
+    fn can_view(client: Client, (): &()) -> bool {
+        is_privileged(&client)
     }
 }
 

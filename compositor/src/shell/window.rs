@@ -59,6 +59,8 @@ pub struct ShellWindow {
     pub location: Point<i32, Logical>,
     /// Has a buffer.
     pub mapped: bool,
+    /// It has a place on the desktop, also while it is not mapped.
+    pub placed: bool,
     /// When it got its first buffer.
     pub first_buffer: Option<Instant>,
     /// Whether it may be on the desktop.
@@ -86,6 +88,7 @@ impl ShellWindow {
             toplevel,
             location: Point::default(),
             mapped: false,
+            placed: false,
             first_buffer: None,
             visibility: Visibility::Shown,
             mode: WindowMode::Floating,
@@ -153,7 +156,11 @@ impl Overwinter {
         }
         match (window.mapped, window.has_buffer()) {
             (false, false) => self.configure_first(id),
-            (false, true) => self.map_window(id),
+            (false, true) => {
+                // It should have waited for this; that it did not is between it and its own first frame's size.
+                self.configure_first(id);
+                self.map_window(id)
+            }
             (true, false) => {
                 window.mapped = false;
                 window.first_buffer = None;
@@ -165,7 +172,7 @@ impl Overwinter {
     }
 
     fn configure_first(&mut self, id: WindowId) {
-        let bounds = self.area().size;
+        let bounds = self.work_area().size;
         let Some(window) = self.shell.window(id) else {
             return;
         };
@@ -187,6 +194,7 @@ impl Overwinter {
             return;
         };
         window.mapped = true;
+        window.placed = true;
         window.first_buffer = Some(Instant::now());
         window.location = location;
         window.moving_to = None;
@@ -204,12 +212,16 @@ impl Overwinter {
 
     /// Where a window that appears goes.
     fn first_place(&self, id: WindowId) -> Point<i32, Logical> {
-        let area = self.area();
+        let area = self.work_area();
         let Some(window) = self.shell.window(id) else {
             return area.loc;
         };
-        if window.mode != WindowMode::Floating {
-            return area.loc;
+        match window.mode {
+            // One that was hidden for a while comes back where it stood.
+            WindowMode::Floating if window.placed => return window.location,
+            WindowMode::Floating => {}
+            WindowMode::Maximized => return area.loc,
+            WindowMode::Fullscreen => return self.area().loc,
         }
         let size = window.window.geometry().size;
         let parent = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
@@ -262,6 +274,7 @@ impl Overwinter {
     /// Puts what stands on the desktop there.
     pub fn put_window(&mut self, item: Item, at: Point<i32, Logical>) {
         self.shell.move_item(item, at);
+        self.reconstrain_popups(item);
         self.pointer_refocus();
         self.schedule_frame();
     }
@@ -327,7 +340,7 @@ impl Overwinter {
 
     /// Sets mode, size and place in the pending state; the caller sends it.
     pub fn set_mode(&mut self, id: WindowId, mode: WindowMode) {
-        let area = self.area();
+        let (output, area) = (self.area(), self.work_area());
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
@@ -342,7 +355,8 @@ impl Overwinter {
         window.anchor = None;
         let target = match mode {
             WindowMode::Floating => window.restore.take(),
-            WindowMode::Maximized | WindowMode::Fullscreen => Some(area),
+            WindowMode::Maximized => Some(area),
+            WindowMode::Fullscreen => Some(output),
         };
         window.moving_to = target;
         window.toplevel.with_pending_state(|state| {
@@ -360,21 +374,25 @@ impl Overwinter {
         });
     }
 
-    /// The output changed: windows that fill it follow, others stay in reach.
+    /// The output, or the room that panels leave of it, changed: windows that fill it follow, others stay in reach.
     pub fn refit_windows(&mut self) {
-        let area = self.area();
+        let (output, area) = (self.area(), self.work_area());
         for window in self.shell.windows.values_mut() {
-            if window.mode == WindowMode::Floating {
-                let last = area.loc + area.size.to_point() - Point::from((64, 32));
-                window.location.x = window.location.x.min(last.x);
-                window.location.y = window.location.y.min(last.y);
-            } else {
-                window.moving_to = Some(area);
-                window
-                    .toplevel
-                    .with_pending_state(|state| state.size = Some(area.size));
-                window.toplevel.send_pending_configure();
-            }
+            let filled = match window.mode {
+                WindowMode::Floating => {
+                    let last = area.loc + area.size.to_point() - Point::from((64, 32));
+                    window.location.x = window.location.x.min(last.x);
+                    window.location.y = window.location.y.min(last.y);
+                    continue;
+                }
+                WindowMode::Maximized => area,
+                WindowMode::Fullscreen => output,
+            };
+            window.moving_to = Some(filled);
+            window
+                .toplevel
+                .with_pending_state(|state| state.size = Some(filled.size));
+            window.toplevel.send_pending_configure();
         }
     }
 }
