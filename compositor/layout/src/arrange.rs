@@ -31,7 +31,15 @@ struct Ground {
     shown: bool,
     /// The root of the family that was used last; a tile or not.
     active: Option<(WindowId, bool)>,
-    tiles: BTreeMap<WindowId, Rect>,
+    /// By name.
+    tiles: Vec<(WindowId, Rect)>,
+}
+
+impl Ground {
+    fn tile(&self, id: WindowId) -> Option<&Rect> {
+        let found = self.tiles.binary_search_by_key(&id, |(w, _)| *w);
+        Some(&self.tiles.get(found.ok()?)?.1)
+    }
 }
 
 impl Desktop {
@@ -42,6 +50,7 @@ impl Desktop {
         let grounds = self.grounds(&rects, focus);
         let mut slots = Vec::with_capacity(self.windows.len());
         for (id, window) in self.windows() {
+            // Every window is on a workspace (1): as many slots as windows.
             if let Some(ground) = grounds.get(&window.workspace) {
                 slots.push((id, self.slot(id, window, ground, focus)));
             }
@@ -77,7 +86,7 @@ impl Desktop {
     ) -> BTreeMap<WorkspaceId, Ground> {
         let mut used: BTreeMap<WorkspaceId, (_, WindowId)> = BTreeMap::new();
         let mut tile: BTreeMap<WorkspaceId, (_, WindowId)> = BTreeMap::new();
-        for (id, w) in self.windows().filter(|(id, _)| !self.is_away(*id)) {
+        for (id, w) in self.windows().filter(|(_, w)| !self.is_hidden(w)) {
             let key = ((focus == Some(id), w.used, w.height), id);
             let latest = used.entry(w.workspace).or_insert(key);
             *latest = key.max(*latest);
@@ -88,19 +97,20 @@ impl Desktop {
         }
         let ground = |(id, workspace): (&WorkspaceId, &Workspace)| {
             let (output, usable) = self.ground_among(workspace, rects);
-            let active = used.get(id).map(|(_, w)| {
-                let tiled = self.windows.get(w).is_some_and(|w| w.tiled);
-                (self.root_of(*w), tiled)
+            let active = used.get(id).and_then(|(_, w)| {
+                let window = self.windows.get(w)?;
+                Some((self.root_of(*w, window), window.tiled))
             });
             let host = self.host_of(workspace.home);
-            let tiles = self.tiles_of(*id, usable, tile.get(id).map(|(_, w)| *w));
+            let mut tiles = self.tiles_of(*id, usable, tile.get(id).map(|(_, w)| *w));
+            tiles.sort_by_key(|(id, _)| *id);
             let ground = Ground {
                 output,
                 usable,
                 host,
                 shown: host.is_some_and(|h| self.shown_on(h) == Some(*id)),
                 active,
-                tiles: tiles.into_iter().collect(),
+                tiles,
             };
             (*id, ground)
         };
@@ -117,16 +127,15 @@ impl Desktop {
         let drag = self.drag.as_ref().filter(|d| d.window == id);
         let dragged = drag.and_then(|d| d.rect(window));
         let lifted = drag.is_some_and(|d| d.is_lifted());
-        let rect = dragged.unwrap_or_else(|| {
-            place_in(window, ground.tiles.get(&id), ground.output, ground.usable)
-        });
+        let rect = dragged
+            .unwrap_or_else(|| place_in(window, ground.tile(id), ground.output, ground.usable));
         let fill = match (lifted, window.fullscreen, window.maximised) {
             (false, true, _) => Fill::Fullscreen,
             (false, false, true) => Fill::Maximised,
             _ => Fill::Own,
         };
         let tile = window.tiled && !lifted && fill == Fill::Own;
-        let visibility = if self.is_away(id) {
+        let visibility = if self.is_hidden(window) {
             Visibility::Away
         } else if ground.host.is_none() {
             Visibility::NoOutput
@@ -162,35 +171,31 @@ impl Desktop {
         arrangement: &Arrangement,
         grounds: &BTreeMap<WorkspaceId, Ground>,
     ) -> Vec<WindowId> {
-        let mut children: BTreeMap<WindowId, Vec<(u32, WindowId)>> = BTreeMap::new();
-        let mut waiting: Vec<(WindowId, Layer, (u32, WindowId))> = Vec::new();
-        for (id, w) in self.windows() {
-            match w.parent {
-                Some(parent) => children.entry(parent).or_default().push((w.height, id)),
-                None => waiting.push((id, Layer::Behind, (w.height, id))),
+        type Seen<'a> = (u32, WindowId, &'a Window, bool);
+        let mut children: BTreeMap<WindowId, Vec<Seen>> = BTreeMap::new();
+        let mut waiting: Vec<(Seen, Layer, (u32, WindowId))> = Vec::new();
+        for ((id, window), (_, slot)) in self.windows().zip(&arrangement.slots) {
+            let shown = slot.visibility == Visibility::Shown;
+            let seen = (window.height, id, window, shown);
+            match window.parent {
+                Some(parent) => children.entry(parent).or_default().push(seen),
+                None => waiting.push((seen, Layer::Behind, (window.height, id))),
             }
         }
         for siblings in children.values_mut() {
             // The last one is taken up first.
-            siblings.sort_by(|a, b| b.cmp(a));
+            siblings.sort_by_key(|(height, id, ..)| std::cmp::Reverse((*height, *id)));
         }
         let mut order = Vec::with_capacity(arrangement.slots.len());
-        while let Some((id, parents, family)) = waiting.pop() {
-            let Some(window) = self.windows.get(&id) else {
-                continue;
-            };
-            let shown = arrangement
-                .slot(id)
-                .is_some_and(|s| s.visibility == Visibility::Shown);
-            let own = grounds
-                .get(&window.workspace)
-                .map(|g| self.layer_of(id, window, g));
-            let layer = parents.max(own.unwrap_or(Layer::Behind));
+        while let Some(((_, id, window, shown), parents, family)) = waiting.pop() {
+            let own = grounds.get(&window.workspace);
+            let own = own.map_or(Layer::Behind, |g| self.layer_of(id, window, g));
+            let layer = parents.max(own);
             if shown {
                 order.push((layer, family, order.len(), id));
             }
-            for (_, child) in children.get(&id).into_iter().flatten() {
-                waiting.push((*child, layer, family));
+            for child in children.remove(&id).into_iter().flatten() {
+                waiting.push((child, layer, family));
             }
         }
         order.sort();
@@ -203,7 +208,7 @@ impl Desktop {
     fn layer_of(&self, id: WindowId, window: &Window, ground: &Ground) -> Layer {
         let active = ground
             .active
-            .is_some_and(|(root, _)| root == self.root_of(id));
+            .is_some_and(|(root, _)| root == self.root_of(id, window));
         let for_a_tile = ground.active.is_some_and(|(_, tiled)| tiled);
         if self
             .drag
@@ -228,13 +233,12 @@ impl Desktop {
         workspace: WorkspaceId,
         grounds: &BTreeMap<WorkspaceId, Ground>,
     ) -> Option<WindowId> {
-        let ground = grounds.get(&workspace)?;
+        let (active, _) = grounds.get(&workspace)?.active?;
         let covers = |id: &WindowId| {
             let slot = arrangement.slot(*id);
-            slot.is_some_and(|s| s.workspace == workspace && s.fill == Fill::Fullscreen)
-                && ground
-                    .active
-                    .is_some_and(|(root, _)| root == self.root_of(*id))
+            let full = |s: &Slot| s.workspace == workspace && s.fill == Fill::Fullscreen;
+            let window = self.windows.get(id);
+            slot.is_some_and(full) && window.is_some_and(|w| self.root_of(*id, w) == active)
         };
         arrangement.stack.iter().rev().copied().find(covers)
     }

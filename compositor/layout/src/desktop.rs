@@ -363,15 +363,22 @@ impl Desktop {
         self.ancestry(window).any(|(_, w)| w.is_away())
     }
 
-    pub(crate) fn root_of(&self, window: WindowId) -> WindowId {
-        self.ancestry(window).last().map_or(window, |(id, _)| id)
+    /// As [`is_away`](Self::is_away), of a window at hand: most have no parent, and nothing is looked up.
+    pub(crate) fn is_hidden(&self, window: &Window) -> bool {
+        window.is_away() || window.parent.is_some_and(|p| self.is_away(p))
     }
 
-    /// Everyone with this root, the root included.
-    pub(crate) fn family_of(&self, window: WindowId) -> Vec<WindowId> {
-        let root = self.root_of(window);
-        let all = self.windows.keys().copied();
-        all.filter(|w| self.root_of(*w) == root).collect()
+    pub(crate) fn root_of(&self, id: WindowId, window: &Window) -> WindowId {
+        let above = window.parent.and_then(|p| self.ancestry(p).last());
+        above.map_or(id, |(root, _)| root)
+    }
+
+    /// Everyone with the same root, the root included.
+    pub(crate) fn family_of(&self, id: WindowId) -> Vec<WindowId> {
+        let root = |id: WindowId| self.windows.get(&id).map(|w| self.root_of(id, w));
+        let same = root(id);
+        let family = |(id, w): &(WindowId, &Window)| Some(self.root_of(*id, w)) == same;
+        self.windows().filter(family).map(|(id, _)| id).collect()
     }
 
     pub(crate) fn of_workspace(

@@ -38,13 +38,13 @@ impl Desktop {
     /// The user can see it, or scroll there.
     pub(crate) fn can_have_focus(&self, window: WindowId) -> bool {
         let known = self.windows.get(&window);
-        known.is_some_and(|w| self.is_on_show(w.workspace)) && !self.is_away(window)
+        known.is_some_and(|w| self.is_on_show(w.workspace) && !self.is_hidden(w))
     }
 
     /// Of those on a workspace that are there and awake, the one last used.
     pub(crate) fn latest_used(&self, workspace: WorkspaceId) -> Option<WindowId> {
         self.of_workspace(workspace)
-            .filter(|(id, w)| !w.asleep && !self.is_away(*id))
+            .filter(|(_, w)| !w.asleep && !self.is_hidden(w))
             .max_by_key(|(id, w)| (w.used, w.height, *id))
             .map(|(id, _)| id)
     }

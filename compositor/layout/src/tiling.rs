@@ -37,14 +37,14 @@ impl Desktop {
 
     fn tile_limits(&self, window: WindowId) -> Option<Limits> {
         let known = self.windows.get(&window)?;
-        (!self.is_away(window)).then_some(known.limits)
+        (!self.is_hidden(known)).then_some(known.limits)
     }
 
     /// The tile whose column is to be seen: the last one that had the focus.
     pub(crate) fn active_tile(&self, workspace: WorkspaceId) -> Option<WindowId> {
         let focus = self.focused();
         self.of_workspace(workspace)
-            .filter(|(id, w)| w.tiled && !self.is_away(*id))
+            .filter(|(_, w)| w.tiled && !self.is_hidden(w))
             .max_by_key(|(id, w)| (focus == Some(*id), w.used, w.height, *id))
             .map(|(id, _)| id)
     }
