@@ -119,7 +119,7 @@ impl Wlcs for Integration {
 /// A pointer, or one finger on a touch screen.
 struct Device(server::Commands);
 
-/// wl_fixed is a number of 256ths.
+/// wl_fixed is a number of 256ths. Pointers speak it; fingers, whatever the suite's header says, whole pixels.
 fn from_fixed(value: wl_fixed_t) -> f64 {
     f64::from(value) / 256.0
 }
@@ -146,12 +146,12 @@ impl Pointer for Device {
 
 impl Touch for Device {
     fn touch_down(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
-        let at = (from_fixed(x), from_fixed(y)).into();
+        let at = (f64::from(x), f64::from(y)).into();
         self.0.tell(Command::TouchDown(at));
     }
 
     fn touch_move(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
-        let at = (from_fixed(x), from_fixed(y)).into();
+        let at = (f64::from(x), f64::from(y)).into();
         self.0.tell(Command::TouchMove(at));
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use calloop::EventLoop;
 use calloop::channel::{self, Channel, Sender};
+use overwinter_compositor::options::OutputSize;
 use overwinter_compositor::shell::Item;
 use overwinter_compositor::{Options, Overwinter};
 use smithay::backend::input::{ButtonState, TouchSlot};
@@ -122,7 +123,15 @@ impl Server {
 fn run(commands: Channel<Told>) -> Result<()> {
     log();
     let mut event_loop = EventLoop::try_new().context("cannot create an event loop")?;
-    let mut state = Overwinter::new(&event_loop, &Options::default())?;
+    // The suite puts windows and popups at places that it takes to be on the output.
+    let options = Options {
+        size: OutputSize {
+            width: 1280,
+            height: 1024,
+        },
+        ..Options::default()
+    };
+    let mut state = Overwinter::new(&event_loop, &options)?;
     state.touch_screen_found();
     let mut clients = HashMap::new();
     state
