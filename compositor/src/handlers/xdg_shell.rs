@@ -1,7 +1,6 @@
 //! xdg-shell: what clients ask for their windows.
 
 use smithay::delegate_xdg_dialog;
-use smithay::delegate_xdg_shell;
 use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge;
 use smithay::utils::Serial;
 use smithay::wayland::shell::xdg::dialog::XdgDialogHandler;
@@ -34,6 +33,13 @@ impl XdgShellHandler for Overwinter {
 
     fn new_popup(&mut self, surface: PopupSurface, positioner: PositionerState) {
         self.new_popup_surface(surface, positioner);
+    }
+
+    fn popup_destroyed(&mut self, _surface: PopupSurface) {
+        self.popups.cleanup();
+        // At once: the surface still lives, so that it can be told that the pointer left it.
+        self.pointer_refocus();
+        self.schedule_frame();
     }
 
     fn reposition_request(
@@ -101,5 +107,4 @@ impl XdgDialogHandler for Overwinter {
     }
 }
 
-delegate_xdg_shell!(Overwinter);
 delegate_xdg_dialog!(Overwinter);

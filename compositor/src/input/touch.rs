@@ -31,7 +31,6 @@ impl Overwinter {
             self.raise_and_focus(item);
         }
         let focus = under(&self.shell, at).surface();
-        tracing::debug!(?at, ?focus, "down");
         let event = DownEvent {
             slot,
             location: at,
