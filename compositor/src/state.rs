@@ -27,8 +27,13 @@ use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
 use crate::options::Options;
+use crate::protocols::foreign_toplevels::ForeignToplevels;
+use crate::protocols::image_copy_capture::ImageCopyCapture;
+use crate::protocols::output_management::OutputManagement;
+use crate::protocols::output_power::OutputPower;
 use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
+use crate::protocols::xdg_foreign::XdgForeign;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
 use crate::render::{Frames, Painter};
 use crate::shell::Shell;
@@ -61,6 +66,16 @@ pub struct Overwinter {
     pub frames: Frames,
     /// Screenshots that wait for a frame.
     pub screencopy: Screencopy,
+    /// Captures that wait for a frame.
+    pub image_copy_capture: ImageCopyCapture,
+    /// Who lists windows.
+    pub foreign_toplevels: ForeignToplevels,
+    /// Windows that are parents of other clients' windows.
+    pub xdg_foreign: XdgForeign,
+    /// Whether the output is off.
+    pub output_power: OutputPower,
+    /// Who looks after outputs.
+    pub output_management: OutputManagement,
     /// Draws pictures of windows; made when first needed.
     pub painter: Option<Painter>,
     /// Clients that speak overwinter_v1.
@@ -113,6 +128,11 @@ impl Overwinter {
         Ok(Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
+            image_copy_capture: ImageCopyCapture::new(&dh),
+            foreign_toplevels: ForeignToplevels::new(&dh),
+            xdg_foreign: XdgForeign::new(&dh),
+            output_power: OutputPower::new(&dh),
+            output_management: OutputManagement::new(&dh),
             overwinter_v1: OverwinterV1::new(&dh),
             display: dh,
             handle,
@@ -206,6 +226,7 @@ impl Overwinter {
             self.pointer_refocus();
         }
         self.review_idle_inhibitors();
+        self.tell_toplevels();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }

@@ -76,9 +76,16 @@ fn a_locked_pointer_stays_and_its_motion_is_told() {
     mouse.frame();
     fixture.roundtrip(&mut client);
     assert_eq!(pointer_at(&fixture), (640.0, 400.0));
-    let motion = client.data.told.iter().find(|e| e.contains("RelativeMotion"));
+    let motion = client
+        .data
+        .told
+        .iter()
+        .find(|e| e.contains("RelativeMotion"));
     let motion = motion.expect("the motion");
-    assert!(motion.contains("dx: 50.0") && motion.contains("dy: -20.0"), "{motion}");
+    assert!(
+        motion.contains("dx: 50.0") && motion.contains("dy: -20.0"),
+        "{motion}"
+    );
     // Where the client's own pointer stands is where ours is when it is free.
     locked.set_cursor_position_hint(10.0, 20.0);
     window.surface.commit();
@@ -99,7 +106,10 @@ fn a_pointer_is_locked_only_for_the_window_that_has_the_keyboard() {
     let window = open(&mut fixture, &mut client, 400, 300, RED);
     let other = open(&mut fixture, &mut client, 400, 300, BLUE);
     let mouse = client.virtual_pointer();
-    let at = fixture.server.shell.rect_of(fixture.server.shell.stack()[0]);
+    let at = fixture
+        .server
+        .shell
+        .rect_of(fixture.server.shell.stack()[0]);
     let (x, y) = (at.unwrap().loc.x as u32 + 5, at.unwrap().loc.y as u32 + 5);
     mouse.motion_absolute(0, x, y, 1280, 800);
     mouse.frame();

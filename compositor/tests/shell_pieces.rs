@@ -86,8 +86,7 @@ impl Panel {
         let shell: ZwlrLayerShellV1 = client.bind();
         let surface = client.surface();
         let id = surface.id().protocol_id();
-        let layer =
-            shell.get_layer_surface(&surface, None, layer, "test".into(), &client.qh(), id);
+        let layer = shell.get_layer_surface(&surface, None, layer, "test".into(), &client.qh(), id);
         layer.set_anchor(anchor);
         layer.set_size(size.0, size.1);
         layer.set_exclusive_zone(zone);
@@ -162,7 +161,10 @@ fn layers_stand_above_and_below_windows_and_a_fullscreen_one_covers_the_bar() {
     let mut client = fixture.client();
     let everywhere = Anchor::all();
     let wallpaper = Panel::new(&client, Layer::Background, everywhere, (0, 0), -1);
-    assert_eq!(wallpaper.show(&mut fixture, &mut client, GREEN), (1280, 800));
+    assert_eq!(
+        wallpaper.show(&mut fixture, &mut client, GREEN),
+        (1280, 800)
+    );
     let bar = Panel::new(&client, Layer::Top, top_bar(), (0, 30), 30);
     bar.show(&mut fixture, &mut client, BLUE);
     let window = open(&mut fixture, &mut client, 400, 300, RED);

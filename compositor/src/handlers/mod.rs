@@ -9,6 +9,7 @@ use smithay::wayland::cursor_shape::CursorShapeManagerState;
 use smithay::wayland::fractional_scale::FractionalScaleManagerState;
 use smithay::wayland::idle_inhibit::IdleInhibitManagerState;
 use smithay::wayland::idle_notify::IdleNotifierState;
+use smithay::wayland::input_method::InputMethodManagerState;
 use smithay::wayland::keyboard_shortcuts_inhibit::KeyboardShortcutsInhibitState;
 use smithay::wayland::output::OutputManagerState;
 use smithay::wayland::pointer_constraints::PointerConstraintsState;
@@ -28,6 +29,7 @@ use smithay::wayland::shell::xdg::decoration::XdgDecorationState;
 use smithay::wayland::shell::xdg::dialog::XdgDialogState;
 use smithay::wayland::shm::ShmState;
 use smithay::wayland::single_pixel_buffer::SinglePixelBufferState;
+use smithay::wayland::text_input::TextInputManagerState;
 use smithay::wayland::viewporter::ViewporterState;
 use smithay::wayland::xdg_activation::XdgActivationState;
 use wayland_server::DisplayHandle;
@@ -51,6 +53,7 @@ mod session_lock;
 mod shm;
 mod shortcuts_inhibit;
 mod surface_extras;
+mod text_input;
 mod xdg_checked;
 mod xdg_popup;
 mod xdg_shell;
@@ -94,6 +97,8 @@ pub struct Protocols {
     _pointer_constraints: PointerConstraintsState,
     _relative_pointer: RelativePointerManagerState,
     _pointer_gestures: PointerGesturesState,
+    _text_input: TextInputManagerState,
+    _input_method: InputMethodManagerState,
     _xdg_decoration: XdgDecorationState,
     _xdg_dialog: XdgDialogState,
     _output: OutputManagerState,
@@ -148,6 +153,8 @@ impl Protocols {
             _pointer_constraints: PointerConstraintsState::new::<O>(display),
             _relative_pointer: RelativePointerManagerState::new::<O>(display),
             _pointer_gestures: PointerGesturesState::new::<O>(display),
+            _text_input: TextInputManagerState::new::<O>(display),
+            _input_method: InputMethodManagerState::new::<O, _>(display, is_privileged),
             primary_selection,
             kde_decoration: KdeDecorationState::new::<O>(display, KdeMode::Client),
             _xdg_decoration: XdgDecorationState::new::<O>(display),

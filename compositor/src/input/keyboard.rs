@@ -7,6 +7,9 @@ use smithay::input::keyboard::{
     KeyboardTarget, Keycode, Keysym, KeysymHandle, ModifiersState, XkbConfig, xkb,
 };
 use smithay::utils::SERIAL_COUNTER;
+use smithay::wayland::input_method::InputMethodSeat;
+use wayland_server::Resource;
+use wayland_server::backend::ClientId;
 
 use overwinter_session::ids::GroupId;
 
@@ -50,6 +53,9 @@ impl Keymap {
         ))
     }
 }
+
+/// xkb's codes are evdev's plus 8.
+const XKB_OFFSET: u32 = 8;
 
 /// Where a key goes.
 enum Route {
@@ -220,6 +226,37 @@ impl Overwinter {
     /// The keymap that clients read keys by at the moment.
     pub(super) fn active_keymap(&self) -> Keymap {
         self.input.active.clone()
+    }
+
+    /// Whether this client is the input method that has the keyboard now.
+    pub fn is_grabbing_input_method(&self, client: &ClientId) -> bool {
+        self.input.input_method.as_ref() == Some(client)
+            && self.seat.input_method().keyboard_grabbed()
+    }
+
+    /// A key of the input method that grabbed the keyboard: it goes past that grab, or it would come back to the input method.
+    pub fn key_of_input_method(
+        &mut self,
+        keymap: &Keymap,
+        code: Keycode,
+        state: KeyState,
+        time: u32,
+    ) {
+        if !self.activate_keymap(keymap) {
+            return;
+        }
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        let focus = keyboard.current_focus();
+        let Some(client) = focus.and_then(|f| self.display.get_client(f.id()).ok()) else {
+            return;
+        };
+        let serial = SERIAL_COUNTER.next_serial();
+        for resource in keyboard.client_keyboards(&client) {
+            let code = code.raw().saturating_sub(XKB_OFFSET);
+            resource.key(serial.into(), time, code, state.into());
+        }
     }
 
     /// A keyboard goes away: what it holds down is released.

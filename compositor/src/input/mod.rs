@@ -14,6 +14,7 @@ use smithay::input::Seat;
 use smithay::input::keyboard::{Keycode, XkbConfig};
 use smithay::input::pointer::{AxisFrame, CursorImageStatus};
 use smithay::utils::{Logical, Point};
+use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::state::Overwinter;
@@ -56,6 +57,8 @@ pub struct InputState {
     over: Option<(WlSurface, Point<f64, Logical>)>,
     /// Something may have moved beneath the pointer.
     pub scene_moved: bool,
+    /// Who grabbed the keyboard as an input method.
+    pub input_method: Option<ClientId>,
     /// Whose wish to hold the pointer is granted.
     constrained: Option<WlSurface>,
 }
@@ -94,6 +97,7 @@ impl InputState {
             popup_grab: None,
             over: None,
             scene_moved: false,
+            input_method: None,
             constrained: None,
         })
     }

@@ -1,8 +1,8 @@
 //! The pointer: what is under it, and where its buttons go.
 
 use smithay::backend::input::ButtonState;
-use smithay::desktop::{PopupPointerGrab, WindowSurfaceType};
 use smithay::desktop::utils::under_from_surface_tree;
+use smithay::desktop::{PopupPointerGrab, WindowSurfaceType};
 use smithay::input::pointer::{AxisFrame, ButtonEvent, MotionEvent};
 use smithay::utils::{Logical, Point, SERIAL_COUNTER};
 use wayland_server::protocol::wl_surface::WlSurface;

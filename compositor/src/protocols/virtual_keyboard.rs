@@ -81,7 +81,7 @@ impl Dispatch<ZwpVirtualKeyboardManagerV1, ()> for Overwinter {
 impl Dispatch<ZwpVirtualKeyboardV1, VirtualKeyboard> for Overwinter {
     fn request(
         this: &mut Self,
-        _: &Client,
+        client: &Client,
         resource: &ZwpVirtualKeyboardV1,
         request: zwp_virtual_keyboard_v1::Request,
         data: &VirtualKeyboard,
@@ -110,7 +110,9 @@ impl Dispatch<ZwpVirtualKeyboardV1, VirtualKeyboard> for Overwinter {
                     KeyState::Pressed => data.lock().pressed.insert(code),
                     KeyState::Released => data.lock().pressed.remove(&code),
                 };
-                if changes {
+                if changes && this.is_grabbing_input_method(&client.id()) {
+                    this.key_of_input_method(&keymap, Keycode::new(code), state, time);
+                } else if changes {
                     this.key(&keymap, Keycode::new(code), state, time);
                 }
             }

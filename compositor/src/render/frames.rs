@@ -101,6 +101,8 @@ impl Overwinter {
         self.arrange_layers(None);
         self.refit_windows();
         self.refit_lock();
+        self.tell_output_managers();
+        self.tell_capture_sizes();
         self.schedule_frame();
     }
 
@@ -122,6 +124,7 @@ impl Overwinter {
             drag_icon,
             cursor,
             scale,
+            blank: self.output_power.is_off(),
         };
         let drawn = match self.backend.draw(&scene, &mut self.frames.tracker) {
             Ok(drawn) => drawn,
@@ -138,6 +141,7 @@ impl Overwinter {
         }
         self.confirm_lock();
         self.serve_screencopy(&drawn.damage);
+        self.serve_captures(&drawn.damage);
         self.tell_clients_of_frame();
         self.popups.cleanup();
     }
@@ -148,8 +152,11 @@ impl Overwinter {
         let now = self.now();
         let output = self.output.clone();
         let restoring = self.shell.restoring().map(|w| w.window.clone());
+        let off = self.output_power.is_off();
         let shown = self.shell.order().filter_map(|standing| match standing {
-            Standing::Item(Item::Window(id)) => self.shell.window(id).map(|w| w.window.clone()),
+            Standing::Item(Item::Window(id)) if !off => {
+                self.shell.window(id).map(|w| w.window.clone())
+            }
             _ => None,
         });
         let mut feedback = OutputPresentationFeedback::new(&output);
@@ -170,7 +177,7 @@ impl Overwinter {
                 |_, _| Kind::empty(),
             );
         };
-        for standing in self.shell.order() {
+        for standing in self.shell.order().filter(|_| !off) {
             let root = match standing {
                 Standing::Lock(surface) => surface,
                 Standing::Layer(layer) => layer.surface.wl_surface(),

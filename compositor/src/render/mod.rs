@@ -79,6 +79,8 @@ pub struct Scene<'a> {
     pub cursor: Option<Cursor<'a>>,
     /// Buffer pixels per logical pixel.
     pub scale: f64,
+    /// The screen is off.
+    pub blank: bool,
 }
 
 impl Scene<'_> {
@@ -89,6 +91,9 @@ impl Scene<'_> {
         R::TextureId: Texture + Clone + Send + 'static,
     {
         let mut elements = Vec::new();
+        if self.blank {
+            return elements;
+        }
         let scale = Scale::from(self.scale);
         if let Some(cursor) = self.cursor {
             self.cursor_elements(renderer, cursor, &mut elements);

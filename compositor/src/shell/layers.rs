@@ -95,6 +95,11 @@ impl Layers {
         self.list.iter().rev().filter(seen)
     }
 
+    /// All of them, seen or not.
+    pub fn all(&self) -> impl Iterator<Item = &Layer> {
+        self.list.iter()
+    }
+
     /// The one that has the keyboard instead of the focused window.
     pub fn with_keyboard(&self) -> Option<&WlSurface> {
         let all = [Height::Overlay, Height::Top]
@@ -260,11 +265,9 @@ impl Overwinter {
         let Some(layer) = self.shell.layers.of_mut(surface) else {
             return;
         };
+        // One that does not wait to be told its size, as it should, is told it now and shown as it is meanwhile.
         let has_buffer =
             with_renderer_surface_state(surface, |s| s.buffer().is_some()).unwrap_or(false);
-        if has_buffer && !layer.surface.layer_surface().ensure_configured() {
-            return;
-        }
         let was_mapped = std::mem::replace(&mut layer.mapped, has_buffer);
         let first = !layer.initialized;
         // One that takes its buffer away begins anew with its next commit.

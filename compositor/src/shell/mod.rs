@@ -31,6 +31,7 @@ mod placement;
 mod present;
 mod stack;
 mod swap;
+mod toplevels;
 mod window;
 
 pub use binding::{Binding, Grant};
@@ -40,6 +41,7 @@ pub use layers::{Layer, Layers};
 pub use lock::Lock;
 pub use order::{Listener, Standing};
 pub use stack::Stack;
+pub use toplevels::{Entry, Toplevel};
 pub use window::{ResizeAnchor, ShellWindow, Visibility, WindowMode};
 
 /// Names a window for its life.

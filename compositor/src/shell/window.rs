@@ -129,6 +129,15 @@ impl ShellWindow {
         .unwrap_or_default()
     }
 
+    /// App id as the client set it; empty when it did not.
+    pub fn app_id(&self) -> String {
+        with_states(self.toplevel.wl_surface(), |states| {
+            let data = states.data_map.get::<XdgToplevelSurfaceData>()?;
+            data.lock().ok()?.app_id.clone()
+        })
+        .unwrap_or_default()
+    }
+
     /// Smallest and largest size that the client allows; 0 is no limit.
     pub fn size_limits(&self) -> (Size<i32, Logical>, Size<i32, Logical>) {
         with_states(self.toplevel.wl_surface(), |states| {
