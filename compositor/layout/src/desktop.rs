@@ -81,7 +81,7 @@ impl Desktop {
             moved: BTreeSet::new(),
         };
         desktop.set_options(options);
-        desktop.tidy();
+        desktop.provide();
         desktop
     }
 
@@ -91,7 +91,8 @@ impl Desktop {
     /// It makes no sense now; nothing has changed.
     pub fn apply(&mut self, op: Op) -> Result<(), Refused> {
         let focus = self.focus;
-        if !op.is_of_hardware() {
+        let hardware = op.is_of_hardware();
+        if !hardware {
             self.accept_focus();
         }
         let done = match op {
@@ -146,7 +147,12 @@ impl Desktop {
             Op::CancelDrag => self.cancel_drag(),
         };
         match done {
-            Ok(()) => self.tidy(),
+            Ok(()) => {
+                self.provide();
+                if !hardware {
+                    self.tidy();
+                }
+            }
             Err(_) => {
                 self.moved.clear();
                 self.focus = focus;

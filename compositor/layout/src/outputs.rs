@@ -172,18 +172,22 @@ impl Desktop {
         id
     }
 
-    /// After each operation: every output has a workspace of its own, empty ones that nobody looks at are gone, and views
-    /// hold on to the column that is now the active one.
-    pub(crate) fn tidy(&mut self) {
+    /// Every output has a workspace of its own.
+    pub(crate) fn provide(&mut self) {
         let outputs: Vec<OutputId> = self.outputs.keys().copied().collect();
-        for output in &outputs {
-            if self.own_shown_on(*output).is_none() {
+        for output in outputs {
+            if self.own_shown_on(output).is_none() {
                 let name = self.free_name();
-                self.add_workspace(name, *output);
+                self.add_workspace(name, output);
             }
         }
+    }
+
+    /// After each operation but those of the hardware, which take nothing away: empty workspaces that nobody looks at are gone,
+    /// and views hold on to the column that is now the active one.
+    pub(crate) fn tidy(&mut self) {
         let mut kept: Vec<WorkspaceId> = self.windows.values().map(|w| w.workspace).collect();
-        for output in &outputs {
+        for output in self.outputs.keys() {
             kept.extend(self.shown_on(*output));
             kept.extend(self.own_shown_on(*output));
         }

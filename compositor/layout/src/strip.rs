@@ -5,8 +5,6 @@
 //!   needed to see all of it.
 //! - There is no void at the left of the strip, and none at its right while something is out of view at its left.
 
-use std::collections::BTreeSet;
-
 use crate::geometry::{Limits, Rect, Size};
 use crate::order;
 use crate::place::{Share, TilePlace};
@@ -314,37 +312,35 @@ impl Strip {
     }
 }
 
-/// `total` in parts by weight, none smaller than its least as long as all of these fit. The parts add up to `total`.
+/// `total` in parts by weight, none smaller than its least as long as all of these fit, and none ever empty. The parts add up
+/// to `total`.
 fn share_out(total: i32, parts: &[(i64, i32)]) -> Vec<i32> {
-    let least: i64 = parts.iter().map(|(_, least)| i64::from(*least)).sum();
-    let heed = least <= i64::from(total);
-    let mut fixed = BTreeSet::new();
+    let mut least: Vec<i32> = parts.iter().map(|(_, least)| (*least).max(1)).collect();
+    if least.iter().map(|l| i64::from(*l)).sum::<i64>() > i64::from(total) {
+        least.fill(1);
+    }
+    // Whoever would get too little gets its least; the others share what remains, and then another may get too little.
+    let mut fixed = vec![false; parts.len()];
     loop {
-        let held: i64 = fixed.iter().map(|i: &usize| i64::from(parts[*i].1)).sum();
-        let free = i64::from(total) - held;
-        let weights: i64 = (0..parts.len())
-            .filter(|i| !fixed.contains(i))
-            .map(|i| parts[i].0)
-            .sum();
-        let mut sizes = Vec::with_capacity(parts.len());
+        let held = least.iter().zip(&fixed).filter(|(_, fixed)| **fixed);
+        let free = i64::from(total) - held.map(|(l, _)| i64::from(*l)).sum::<i64>();
+        let sharing = parts.iter().zip(&fixed).filter(|(_, fixed)| !**fixed);
+        let weights: i64 = sharing.map(|((weight, _), _)| weight).sum();
+        let mut sizes = least.clone();
         let (mut before, mut given) = (0, 0);
-        for (i, (weight, least)) in parts.iter().enumerate() {
-            if fixed.contains(&i) {
-                sizes.push(*least);
-                continue;
-            }
+        for (i, (weight, _)) in parts.iter().enumerate().filter(|(i, _)| !fixed[*i]) {
             before += weight;
             let edge = free * before / weights.max(1);
-            sizes.push((edge - given) as i32);
+            sizes[i] = (edge - given) as i32;
             given = edge;
         }
-        let small: Vec<usize> = (0..parts.len())
-            .filter(|i| heed && !fixed.contains(i) && sizes[*i] < parts[*i].1)
-            .collect();
+        let small: Vec<usize> = (0..parts.len()).filter(|i| sizes[*i] < least[*i]).collect();
         if small.is_empty() {
             return sizes;
         }
-        fixed.extend(small);
+        for i in small {
+            fixed[i] = true;
+        }
     }
 }
 
@@ -367,5 +363,6 @@ mod tests {
         assert_eq!(share_out(100, &[(w, 0), (w, 0), (w, 0)]), [33, 33, 34]);
         assert_eq!(share_out(100, &[(w, 60), (w, 0), (w, 0)]), [60, 20, 20]);
         assert_eq!(share_out(100, &[(w, 70), (w, 60)]), [50, 50], "cannot be");
+        assert_eq!(share_out(10, &[(w, 0), (1, 0)]), [9, 1], "none is empty");
     }
 }
