@@ -19,11 +19,11 @@ fn cases() -> Config {
 }
 
 fn window() -> impl Strategy<Value = WindowId> {
-    (0..9_u64).prop_map(WindowId)
+    (0..6_u64).prop_map(WindowId)
 }
 
 fn output() -> impl Strategy<Value = OutputId> {
-    (0..4_u32).prop_map(OutputId)
+    (0..3_u32).prop_map(OutputId)
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -154,7 +154,7 @@ fn hardware() -> impl Strategy<Value = Op> {
 fn client() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (window(), opening()).prop_map(|(w, o)| Op::Open(w, o)),
-        2 => window().prop_map(Op::Close),
+        1 => window().prop_map(Op::Close),
         1 => (window(), window()).prop_map(|(old, new)| Op::Replace { old, new }),
         1 => (window(), prop::option::of(window())).prop_map(|(w, p)| Op::SetParent(w, p)),
         1 => (window(), any::<bool>()).prop_map(|(w, on)| Op::SetModal(w, on)),
@@ -216,7 +216,7 @@ fn places(desktop: &Desktop) -> BTreeMap<WindowId, Option<Place>> {
         .collect()
 }
 
-/// A desktop on which all this has happened.
+/// A desktop with an output and a few windows, on which all this has happened.
 fn lived(options: Options, ops: Vec<Op>) -> Desktop {
     let mut desktop = Desktop::new(options);
     let identity = OutputIdentity {
@@ -228,7 +228,16 @@ fn lived(options: Options, ops: Vec<Op>) -> Desktop {
         scale: Scale::ONE,
         position: None,
     };
-    let _ = desktop.apply(Op::Plug { identity, mode });
+    desktop.apply(Op::Plug { identity, mode }).unwrap();
+    for n in 0..5 {
+        let size = Size::new(400, 300);
+        let opening = Opening {
+            size,
+            focus: true,
+            ..Opening::default()
+        };
+        desktop.apply(Op::Open(WindowId(n), opening)).unwrap();
+    }
     for op in ops {
         let _ = desktop.apply(op);
     }
