@@ -18,7 +18,8 @@ use smithay::output::Output;
 use smithay::wayland::security_context::SecurityContext;
 use smithay::wayland::socket::ListeningSocketSource;
 use wayland_server::backend::ClientId;
-use wayland_server::{Client, Display, DisplayHandle};
+use wayland_server::protocol::wl_surface::WlSurface;
+use wayland_server::{Client, Display, DisplayHandle, Resource};
 
 use crate::backend::Backend;
 use crate::client::ClientState;
@@ -222,6 +223,9 @@ impl Overwinter {
     /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
     pub fn after_dispatch(&mut self) {
         driver::turn(self);
+        if std::mem::take(&mut self.input.focus_moved) {
+            self.keyboard_refocus();
+        }
         if self.input.scene_moved {
             self.pointer_refocus();
         }
@@ -231,6 +235,13 @@ impl Overwinter {
             tracing::warn!(%error, "clients could not be flushed");
         }
         self.end_those_who_erred();
+    }
+
+    /// Whether events that name this surface can be sent. While a connection is torn down its objects go one after the other;
+    /// the backend panics when those that are left are to hear of each other. What they would hear has to wait until they are
+    /// gone, when it is nobody's business.
+    pub(crate) fn hears(&self, surface: &WlSurface) -> bool {
+        !surface.is_alive() || self.display.get_client(surface.id()).is_ok()
     }
 
     /// libwayland ends a client that was told of an error when it next hears of it. One that errs outside a request of its own

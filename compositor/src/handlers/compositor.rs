@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use smithay::backend::renderer::utils::on_commit_buffer_handler;
-use smithay::delegate_compositor;
 use smithay::desktop::{PopupKind, find_popup_root_surface};
 use smithay::utils::Transform;
 use smithay::wayland::compositor::{
@@ -111,5 +110,3 @@ impl Overwinter {
             || self.input.drag_icon.as_ref() == Some(surface)
     }
 }
-
-delegate_compositor!(Overwinter);

@@ -54,6 +54,7 @@ mod shm;
 mod shortcuts_inhibit;
 mod surface_extras;
 mod text_input;
+mod wl_surface;
 mod xdg_checked;
 mod xdg_popup;
 mod xdg_shell;

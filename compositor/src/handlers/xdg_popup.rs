@@ -123,10 +123,11 @@ impl Overwinter {
     /// The keyboard goes to this window (or to none): the open menu of any other is closed.
     pub fn end_popup_grab_of_others(&mut self, window: Option<&WlSurface>) {
         let of_others = |(root, _): &mut (WlSurface, _)| window != Some(&*root);
-        let Some((_, mut grab)) = self.input.popup_grab.take_if(of_others) else {
+        let Some((root, mut grab)) = self.input.popup_grab.take_if(of_others) else {
             return;
         };
-        if grab.has_ended() {
+        // A grab whose client goes ends by itself.
+        if grab.has_ended() || !self.hears(&root) {
             return;
         }
         grab.ungrab(PopupUngrabStrategy::All);
@@ -141,6 +142,16 @@ impl Overwinter {
             && pointer.with_grab(|s, _| ours(s)) == Some(true)
         {
             pointer.unset_grab(self, serial, time);
+        }
+    }
+
+    /// Closes every menu there is: the session is being locked.
+    pub fn dismiss_all_popups(&mut self) {
+        let windows = self.shell.windows().map(|w| w.toplevel().wl_surface());
+        let layers = self.shell.layers.all().map(|l| l.surface.wl_surface());
+        let roots: Vec<WlSurface> = windows.chain(layers).cloned().collect();
+        for root in roots {
+            self.dismiss_popups(&root);
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use smithay::backend::input::{
     AbsolutePositionEvent, Axis, Event as _, InputBackend, InputEvent, KeyboardKeyEvent,
-    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent,
+    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent, TouchSlot,
 };
 use smithay::desktop::PopupGrab;
 use smithay::input::Seat;
@@ -55,8 +55,12 @@ pub struct InputState {
     pub popup_grab: Option<(WlSurface, PopupGrab<Overwinter>)>,
     /// The surface that the pointer was last said to be over, and where that stood.
     over: Option<(WlSurface, Point<f64, Logical>)>,
+    /// The fingers on the touch screen, and what they went down on.
+    fingers: Vec<(TouchSlot, WlSurface)>,
     /// Something may have moved beneath the pointer.
     pub scene_moved: bool,
+    /// The keyboard's focus waits until a client that goes has gone.
+    pub focus_moved: bool,
     /// Who grabbed the keyboard as an input method.
     pub input_method: Option<ClientId>,
     /// Whose wish to hold the pointer is granted.
@@ -96,7 +100,9 @@ impl InputState {
             drag: None,
             popup_grab: None,
             over: None,
+            fingers: Vec::new(),
             scene_moved: false,
+            focus_moved: false,
             input_method: None,
             constrained: None,
         })

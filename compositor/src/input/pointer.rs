@@ -301,6 +301,15 @@ impl Overwinter {
         if self.input.over == focus {
             return;
         }
+        let (old, new) = (pointer.current_focus(), focus.as_ref().map(|(s, _)| s));
+        if [old.as_ref(), new]
+            .into_iter()
+            .flatten()
+            .any(|s| !self.hears(s))
+        {
+            self.input.scene_moved = true;
+            return;
+        }
         self.input.over.clone_from(&focus);
         let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
         pointer.motion(

@@ -3,6 +3,7 @@
 use smithay::backend::input::TouchSlot;
 use smithay::input::touch::{DownEvent, MotionEvent, UpEvent};
 use smithay::utils::{Logical, Point, SERIAL_COUNTER};
+use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::pointer::{Under, under};
 use crate::state::Overwinter;
@@ -31,6 +32,12 @@ impl Overwinter {
             self.raise_and_focus(item);
         }
         let focus = under(&self.shell, at).surface();
+        // All fingers belong to what the first one touched.
+        let first = self.input.fingers.first().map(|(_, surface)| surface);
+        if let Some(surface) = first.or(focus.as_ref().map(|(surface, _)| surface)) {
+            let finger = (slot, surface.clone());
+            self.input.fingers.push(finger);
+        }
         let event = DownEvent {
             slot,
             location: at,
@@ -62,12 +69,27 @@ impl Overwinter {
         let Some(touch) = self.seat.get_touch() else {
             return;
         };
+        self.input.fingers.retain(|(down, _)| *down != slot);
         let event = UpEvent {
             slot,
             serial: SERIAL_COUNTER.next_serial(),
             time,
         };
         touch.up(self, &event);
+    }
+
+    /// A surface is about to be destroyed: for its client the fingers on it are lifted.
+    pub fn lift_fingers_from(&mut self, surface: &WlSurface) {
+        let on_it = |(slot, on): &(TouchSlot, WlSurface)| (on == surface).then_some(*slot);
+        let slots: Vec<TouchSlot> = self.input.fingers.iter().filter_map(on_it).collect();
+        if slots.is_empty() {
+            return;
+        }
+        let time = self.now_ms();
+        for slot in slots {
+            self.touch_up(slot, time);
+        }
+        self.touch_frame();
     }
 
     /// The touch events since the last frame belong together.
@@ -79,6 +101,7 @@ impl Overwinter {
 
     /// The touch screen takes its events back (a palm, a gesture of its own).
     pub fn touch_cancelled(&mut self) {
+        self.input.fingers.clear();
         if let Some(touch) = self.seat.get_touch() {
             touch.cancel(self);
         }

@@ -89,7 +89,16 @@ impl Overwinter {
         let Some(keyboard) = self.seat.get_keyboard() else {
             return;
         };
-        if keyboard.current_focus() != surface {
+        let old = keyboard.current_focus();
+        if old != surface {
+            if [&old, &surface]
+                .into_iter()
+                .flatten()
+                .any(|s| !self.hears(s))
+            {
+                self.input.focus_moved = true;
+                return;
+            }
             keyboard.set_focus(self, surface, SERIAL_COUNTER.next_serial());
             self.review_constraint();
         }

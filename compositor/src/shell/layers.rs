@@ -41,6 +41,8 @@ pub struct Layer {
     initialized: bool,
     /// Has a buffer.
     mapped: bool,
+    /// Where an embedder wants it, whatever its anchors say.
+    put: Option<Point<i32, Logical>>,
 }
 
 impl Layer {
@@ -128,6 +130,7 @@ impl Layers {
                     let wish = layer.wish();
                     if reserves(&wish) == reserving {
                         layer.rect = place(output, zone, &wish);
+                        layer.rect.loc = layer.put.unwrap_or(layer.rect.loc);
                         zone = left_over(zone, &wish);
                     }
                 }
@@ -252,6 +255,7 @@ impl Overwinter {
             rect: Rectangle::default(),
             initialized: false,
             mapped: false,
+            put: None,
         });
     }
 
@@ -282,6 +286,19 @@ impl Overwinter {
         self.keyboard_refocus();
         self.pointer_refocus();
         self.schedule_frame();
+    }
+
+    /// Puts a layer surface there for good; false when this is none. No client can ask for it: it is for who embeds the
+    /// compositor.
+    pub fn put_layer(&mut self, surface: &WlSurface, at: Point<i32, Logical>) -> bool {
+        let Some(layer) = self.shell.layers.of_mut(surface) else {
+            return false;
+        };
+        layer.put = Some(at);
+        self.arrange_layers(None);
+        self.pointer_refocus();
+        self.schedule_frame();
+        true
     }
 
     /// The layer surface is gone.

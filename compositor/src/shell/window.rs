@@ -107,12 +107,26 @@ impl ShellWindow {
 
     /// Window geometry on the desktop.
     pub fn rect(&self) -> Rectangle<i32, Logical> {
-        Rectangle::new(self.location, self.window.geometry().size)
+        Rectangle::new(self.location, self.geometry().size)
     }
 
     /// Where the surface's own top left corner is: shadows start there.
     pub fn surface_origin(&self) -> Point<i32, Logical> {
-        self.location - self.window.geometry().loc
+        self.location - self.geometry().loc
+    }
+
+    /// The window within its surface: what the client says, without its shadows. When it does not say, it is the surface and
+    /// what hangs out of it to the right and below; to the left and above, a subsurface that moves would move the window.
+    pub fn geometry(&self) -> Rectangle<i32, Logical> {
+        let set = with_states(self.toplevel.wl_surface(), |states| {
+            let mut cached = states.cached_state.get::<SurfaceCachedState>();
+            cached.current().geometry.is_some()
+        });
+        if set {
+            return self.window.geometry();
+        }
+        let all = self.window.bbox();
+        Rectangle::from_size((all.loc + all.size.to_point()).to_size())
     }
 
     /// Hidden, but about to be shown.
@@ -232,7 +246,7 @@ impl Overwinter {
             WindowMode::Maximized => return area.loc,
             WindowMode::Fullscreen => return self.area().loc,
         }
-        let size = window.window.geometry().size;
+        let size = window.geometry().size;
         let parent = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
         if let Some(parent) = parent.and_then(|p| self.shell.window(p)) {
             return centre_on(area, parent.rect(), size);
@@ -251,7 +265,7 @@ impl Overwinter {
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
-        let size = window.window.geometry().size;
+        let size = window.geometry().size;
         if let Some(target) = window.moving_to
             && (target.size == size || window.toplevel.current_state().size == Some(target.size))
         {

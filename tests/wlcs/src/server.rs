@@ -175,16 +175,16 @@ fn carry_out(state: &mut Overwinter, clients: &mut HashMap<RawFd, Client>, comma
             surface,
             at,
         } => {
-            let found = clients
-                .get(&client)
-                .and_then(|client| {
-                    client
-                        .object_from_protocol_id::<WlSurface>(&state.display, surface)
-                        .ok()
-                })
-                .and_then(|surface| state.shell.window_of(&surface));
-            match found {
+            let found = clients.get(&client).and_then(|client| {
+                let found = client.object_from_protocol_id::<WlSurface>(&state.display, surface);
+                found.ok()
+            });
+            let Some(found) = found else {
+                return eprintln!("there is no surface {surface}");
+            };
+            match state.shell.window_of(&found) {
                 Some(id) => state.put_window(Item::Window(id), at),
+                None if state.put_layer(&found, at) => {}
                 None => eprintln!("surface {surface} is no window"),
             }
         }
