@@ -26,6 +26,22 @@ impl Desktop {
         Some(self.modal_over(holder))
     }
 
+    /// The window that has the focus got it by somebody's choice, and did not merely inherit it. Only a chosen focus is worth
+    /// restoring elsewhere.
+    pub fn focus_is_chosen(&self) -> bool {
+        let holder = self.focused().and_then(|f| self.windows.get(&f));
+        holder.is_some_and(|w| w.used == self.clock && self.clock > 0)
+    }
+
+    /// The user went to this workspace: what was last used there has the focus.
+    pub(crate) fn choose_latest(&mut self, workspace: Option<WorkspaceId>) {
+        self.focus = None;
+        if let Some(latest) = workspace.and_then(|w| self.latest_used(w)) {
+            // It is there and not away: it cannot be refused.
+            let _ = self.choose(latest, false);
+        }
+    }
+
     /// The output of who has the focus is away, another window stands in, and now something happens: it happens to the focus as it
     /// is. Without any output there is none, and the wish waits (a monitor that sleeps looks unplugged).
     pub(crate) fn accept_focus(&mut self) {

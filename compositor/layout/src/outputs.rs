@@ -84,7 +84,8 @@ impl Desktop {
     pub(crate) fn focus_output(&mut self, output: OutputId) -> Result<(), Refused> {
         self.plugged(output)?;
         self.seat = output;
-        self.focus = self.shown_on(output).and_then(|w| self.latest_used(w));
+        let shown = self.shown_on(output);
+        self.choose_latest(shown);
         Ok(())
     }
 
@@ -100,7 +101,7 @@ impl Desktop {
             w.home = seat;
         }
         self.show(workspace);
-        self.focus = self.latest_used(workspace);
+        self.choose_latest(Some(workspace));
         Ok(())
     }
 
@@ -152,7 +153,7 @@ impl Desktop {
             workspace.home = to;
         }
         self.show(id);
-        self.focus = self.latest_used(id);
+        self.choose_latest(Some(id));
         Ok(())
     }
 

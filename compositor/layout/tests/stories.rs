@@ -186,6 +186,45 @@ fn a_monitor_that_returns_finds_everything_as_it_was() {
 }
 
 #[test]
+fn what_a_window_draws_on_a_smaller_output_is_not_what_it_wishes() {
+    let large = Rect::new(100, 50, 2000, 1300);
+    let desktop = with(
+        Desktop::default(),
+        [
+            panel(),
+            monitor("DP-1"),
+            Op::FocusOutput(OutputId(1)),
+            open(A),
+            Op::Put(A, large),
+        ],
+    );
+    let away = with(
+        desktop,
+        [
+            Op::Unplug(OutputId(1)),
+            Op::ShowWorkspace("2".into()),
+            Op::Drew(A, Size::new(1280, 790)),
+        ],
+    );
+    assert_eq!(rect(&away, A), Rect::new(100, 50, 1280, 800));
+    let back = with(away, [monitor("DP-1")]);
+    assert_eq!(rect(&back, A), large.moved(Point::new(1280, 0)));
+}
+
+#[test]
+fn an_inherited_focus_is_not_a_chosen_one() {
+    let desktop = with(Desktop::default(), [panel(), open(A), open(B)]);
+    assert!(desktop.focus_is_chosen());
+    let desktop = with(desktop, [Op::Close(B)]);
+    assert_eq!(
+        (desktop.focused(), desktop.focus_is_chosen()),
+        (Some(A), false)
+    );
+    let desktop = with(desktop, [focus(A)]);
+    assert!(desktop.focus_is_chosen());
+}
+
+#[test]
 fn monitors_without_serial_number_are_told_apart_by_their_sockets() {
     let twin = |connector| plug(connector, "", Size::new(800, 600), Scale::ONE);
     let desktop = with(Desktop::default(), [twin("DP-1"), twin("DP-2"), open(A)]);
