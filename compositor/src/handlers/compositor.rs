@@ -13,6 +13,7 @@ use smithay::wayland::fractional_scale::with_fractional_scale;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Resource};
 
+use super::wl_surface::apply_places;
 use crate::client::ClientState;
 use crate::state::Overwinter;
 
@@ -51,6 +52,7 @@ impl CompositorHandler for Overwinter {
     }
 
     fn commit(&mut self, surface: &WlSurface) {
+        apply_places(surface);
         on_commit_buffer_handler::<Overwinter>(surface);
         self.popups.commit(surface);
         self.input.scene_moved = true;

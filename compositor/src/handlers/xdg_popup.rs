@@ -7,7 +7,10 @@ use smithay::desktop::{
 use smithay::input::Seat;
 use smithay::input::pointer::Focus;
 use smithay::utils::{Logical, Rectangle, SERIAL_COUNTER, Serial};
-use smithay::wayland::shell::xdg::{PopupSurface, PositionerState};
+use smithay::wayland::compositor::with_states;
+use smithay::wayland::shell::xdg::{
+    PopupState, PopupSurface, PositionerState, XdgPopupSurfaceData,
+};
 use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -36,6 +39,20 @@ impl Overwinter {
             };
             state.positioner = positioner;
         });
+    }
+
+    /// A popup that showed itself before it was told where it stands, as it should not have, goes there as soon as it has heard
+    /// of it. Any other goes there with its next commit; that is smithay's.
+    pub fn popup_acked(&mut self, surface: &WlSurface, acked: PopupState) {
+        let late = with_states(surface, |states| {
+            let mut role = states.data_map.get::<XdgPopupSurfaceData>()?.lock().ok()?;
+            let nowhere = role.current == PopupState::default();
+            nowhere.then(|| role.current = acked)
+        });
+        if late.is_some() {
+            self.input.scene_moved = true;
+            self.schedule_frame();
+        }
     }
 
     /// The output as seen from the popup's parent.

@@ -5,10 +5,11 @@ use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::Res
 use smithay::utils::Serial;
 use smithay::wayland::shell::xdg::dialog::XdgDialogHandler;
 use smithay::wayland::shell::xdg::{
-    PopupSurface, PositionerState, ToplevelSurface, XdgShellHandler, XdgShellState,
+    Configure, PopupSurface, PositionerState, ToplevelSurface, XdgShellHandler, XdgShellState,
 };
 use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_seat::WlSeat;
+use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::input::DragKind;
 use crate::shell::WindowMode;
@@ -33,6 +34,12 @@ impl XdgShellHandler for Overwinter {
 
     fn new_popup(&mut self, surface: PopupSurface, positioner: PositionerState) {
         self.new_popup_surface(surface, positioner);
+    }
+
+    fn ack_configure(&mut self, surface: WlSurface, configure: Configure) {
+        if let Configure::Popup(configure) = configure {
+            self.popup_acked(&surface, configure.state);
+        }
     }
 
     fn popup_destroyed(&mut self, _surface: PopupSurface) {

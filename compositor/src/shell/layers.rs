@@ -5,7 +5,8 @@
 //! 1. A layer surface has a place as soon as its client committed it first; it is configured to exactly that size.
 //! 2. Those that reserve room are arranged first, the highest layer first and otherwise in the order they came, each within
 //!    what the former left; then the others.
-//! 3. The keyboard is theirs only if they ask for it and, unless they ask for all of it, were clicked.
+//! 3. The keyboard is theirs only if they ask for it and, unless they ask for all of it, were opened above the windows or
+//!    clicked just before.
 //!
 //! Numbers come from clients: they are cut to [`FAR`] before anything is counted with them.
 
@@ -58,6 +59,13 @@ impl Layer {
     /// Whether it wants the keyboard when it is clicked.
     pub fn takes_keyboard(&self) -> bool {
         self.wish().keyboard_interactivity != KeyboardInteractivity::None
+    }
+
+    /// Above the windows and for typing: it is the user who opened it.
+    fn takes_keys_when_opened(&self) -> bool {
+        let wish = self.wish();
+        wish.keyboard_interactivity == KeyboardInteractivity::OnDemand
+            && matches!(wish.layer, Height::Top | Height::Overlay)
     }
 
     /// Above the windows and with all keys for itself: a launcher, a password prompt.
@@ -273,11 +281,15 @@ impl Overwinter {
         let has_buffer =
             with_renderer_surface_state(surface, |s| s.buffer().is_some()).unwrap_or(false);
         let was_mapped = std::mem::replace(&mut layer.mapped, has_buffer);
+        let opens_for_keys = has_buffer && !was_mapped && layer.takes_keys_when_opened();
         let first = !layer.initialized;
         // One that takes its buffer away begins anew with its next commit.
         layer.initialized = has_buffer || !was_mapped;
         if first && layer.initialized {
             self.output.enter(surface);
+        }
+        if opens_for_keys {
+            self.shell.layers.clicked = Some(surface.clone());
         }
         if was_mapped && !has_buffer {
             self.dismiss_popups(&surface.clone());
