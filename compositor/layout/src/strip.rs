@@ -56,14 +56,30 @@ pub(crate) struct Frame<'a> {
     pub active: Option<WindowId>,
 }
 
+/// A column as it is seen.
+struct Seen {
+    /// Left edge, from the left of the area.
+    x: i32,
+    /// 0 when all of its windows are put away.
+    w: i32,
+    /// Those that are not put away: weight and least height of each.
+    rows: Vec<(WindowId, (i64, i32))>,
+}
+
 impl Frame<'_> {
-    fn width_of(&self, column: &Column) -> i32 {
-        let shown = column.rows.iter().filter_map(|r| (self.limits)(r.window));
-        let Some(least) = shown.map(|l| l.min.w).max() else {
-            return 0;
-        };
+    fn see(&self, column: &Column, x: i32) -> Seen {
+        let mut rows = Vec::with_capacity(column.rows.len());
+        let mut least = 1;
+        for row in &column.rows {
+            if let Some(limits) = (self.limits)(row.window) {
+                least = least.max(limits.min.w);
+                rows.push((row.window, (row.height.weight(), limits.min.h)));
+            }
+        }
         let share = column.width.share_of(self.area.w + self.gap) - self.gap;
-        share.max(least).clamp(1, self.area.w)
+        let w = share.max(least).min(self.area.w);
+        let w = if rows.is_empty() { 0 } else { w };
+        Seen { x, w, rows }
     }
 }
 
@@ -246,27 +262,32 @@ impl Strip {
         (!self.columns.is_empty()).then(|| i.min(self.columns.len() - 1))
     }
 
-    /// Left edges and widths of the columns as they are seen, from the left of the area.
-    fn spread(&self, frame: &Frame) -> Vec<(i32, i32)> {
-        let mut x: i32 = 0;
+    /// The columns as they are seen, with the view where it is.
+    fn spread(&self, frame: &Frame) -> Vec<Seen> {
+        let mut end: i32 = 0;
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
-            let w = frame.width_of(column);
-            columns.push((x, w));
-            x = x.saturating_add(if w == 0 { 0 } else { w + frame.gap });
+            let seen = frame.see(column, end);
+            if seen.w > 0 {
+                end = end.saturating_add(seen.w + frame.gap);
+            }
+            columns.push(seen);
         }
-        let total = (x - frame.gap).max(0);
+        let total = (end - frame.gap).max(0);
         let mut shift = match (self.anchored(), self.anchor) {
-            (Some(i), Some(anchor)) => anchor.x - columns[i].0,
+            (Some(i), Some(anchor)) => anchor.x - columns[i].x,
             _ => 0,
         };
         if let Some((c, _)) = frame.active.and_then(|w| self.find(w)) {
-            let (x, w) = columns[c];
+            let Seen { x, w, .. } = columns[c];
             shift = shift.clamp(-x, frame.area.w - w - x);
         }
         let least = (frame.area.w - total).min(0);
         shift = shift.clamp(least, 0);
-        columns.iter().map(|(x, w)| (x + shift, *w)).collect()
+        for column in &mut columns {
+            column.x += shift;
+        }
+        columns
     }
 
     /// The view holds on to the active column where it now is.
@@ -274,9 +295,9 @@ impl Strip {
         let active = frame.active.and_then(|w| self.find(w));
         let column = active.map(|(c, _)| c).or(self.anchored()).unwrap_or(0);
         let spread = self.spread(frame);
-        self.anchor = spread.get(column).map(|(x, _)| Anchor {
+        self.anchor = spread.get(column).map(|seen| Anchor {
             column: self.columns[column].key,
-            x: *x,
+            x: seen.x,
         });
     }
 
@@ -290,20 +311,20 @@ impl Strip {
     /// Every shown window's tile, in the coordinates of the frame's area.
     pub fn arrange(&self, frame: &Frame) -> Vec<(WindowId, Rect)> {
         let mut tiles = Vec::new();
-        for (column, (x, w)) in self.columns.iter().zip(self.spread(frame)) {
-            let shown: Vec<(WindowId, i64, i32)> = column
-                .rows
-                .iter()
-                .filter_map(|r| {
-                    Some((r.window, r.height.weight(), (frame.limits)(r.window)?.min.h))
-                })
-                .collect();
-            let n = shown.len() as i32;
+        for Seen { x, w, rows } in self.spread(frame) {
+            if let [(window, _)] = rows[..] {
+                tiles.push((
+                    window,
+                    Rect::new(frame.area.x + x, frame.area.y, w, frame.area.h),
+                ));
+                continue;
+            }
+            let n = rows.len() as i32;
             let gap = frame.gap.min(frame.area.h / 2 / n.max(1));
-            let shares: Vec<(i64, i32)> = shown.iter().map(|(_, w, min)| (*w, *min)).collect();
+            let parts: Vec<(i64, i32)> = rows.iter().map(|(_, part)| *part).collect();
+            let heights = share_out(frame.area.h - gap * (n - 1).max(0), &parts);
             let mut y = frame.area.y;
-            let heights = share_out(frame.area.h - gap * (n - 1).max(0), &shares);
-            for ((window, _, _), h) in shown.into_iter().zip(heights) {
+            for ((window, _), h) in rows.into_iter().zip(heights) {
                 tiles.push((window, Rect::new(frame.area.x + x, y, w, h)));
                 y += h + gap;
             }
