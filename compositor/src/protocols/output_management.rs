@@ -1,6 +1,7 @@
 //! wlr-output-management: what wlr-randr and kanshi ask and set. There is one output, at (0, 0). A headless one takes any size, one
 //! in a window has the window's; both take any scale. What cannot be done fails, and then nothing is changed.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smithay::output::{Mode, Scale};
@@ -35,11 +36,11 @@ const SIDES: std::ops::RangeInclusive<i32> = 64..=16384;
 const SCALES: std::ops::RangeInclusive<f64> = 0.25..=8.0;
 
 /// Who looks after outputs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OutputManagement {
     watchers: Vec<Watcher>,
-    /// Of the newest state that was told.
-    serial: u32,
+    /// Of the newest state that was told. Never 0: to wlr-randr that means that nothing was told yet.
+    serial: NonZeroU32,
 }
 
 /// A manager with what it was told.
@@ -80,14 +81,18 @@ impl OutputManagement {
     /// Announces the manager.
     pub fn new(display: &DisplayHandle) -> OutputManagement {
         display.create_global::<Overwinter, ZwlrOutputManagerV1, ()>(4, ());
-        OutputManagement::default()
+        OutputManagement {
+            watchers: Vec::new(),
+            serial: NonZeroU32::MIN,
+        }
     }
 }
 
 impl Overwinter {
     /// The output has another size or scale now.
     pub fn tell_output_managers(&mut self) {
-        self.output_management.serial = self.output_management.serial.wrapping_add(1);
+        let next = self.output_management.serial.checked_add(1);
+        self.output_management.serial = next.unwrap_or(NonZeroU32::MIN);
         let mut watchers = std::mem::take(&mut self.output_management.watchers);
         watchers.retain_mut(|watcher| {
             let Some(mode) = self.new_mode(&watcher.head) else {
@@ -96,7 +101,7 @@ impl Overwinter {
             let old = std::mem::replace(&mut watcher.mode, mode);
             self.tell_state(watcher);
             old.finished();
-            watcher.manager.done(self.output_management.serial);
+            watcher.manager.done(self.output_management.serial.get());
             true
         });
         self.output_management.watchers = watchers;
@@ -153,7 +158,7 @@ impl Overwinter {
             mode,
         };
         self.tell_state(&watcher);
-        manager.done(self.output_management.serial);
+        manager.done(self.output_management.serial.get());
         Some(watcher)
     }
 
@@ -342,7 +347,7 @@ impl Dispatch<ZwlrOutputConfigurationV1, Configuration> for Overwinter {
                     configuration.post_error(Error::UnconfiguredHead, "the output is not in it");
                     return;
                 };
-                if data.serial != this.output_management.serial {
+                if data.serial != this.output_management.serial.get() {
                     configuration.cancelled();
                     return;
                 }

@@ -47,6 +47,7 @@ impl Overwinter {
             surface: None,
         });
         self.end_grabs();
+        self.dismiss_all_popups();
         self.lock_changed();
     }
 
