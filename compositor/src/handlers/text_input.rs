@@ -163,7 +163,7 @@ impl Dispatch<ZwpInputMethodV2, MethodData> for Overwinter {
         init: &mut DataInit<'_, Self>,
     ) {
         if matches!(request, zwp_input_method_v2::Request::GrabKeyboard { .. }) {
-            this.input.input_method = Some(client.id());
+            this.input.input_method = Some(method.clone());
         }
         <InputMethodManagerState as Dispatch<ZwpInputMethodV2, MethodData, Self>>::request(
             this, client, method, request, data, display, init,
@@ -171,7 +171,8 @@ impl Dispatch<ZwpInputMethodV2, MethodData> for Overwinter {
     }
 
     fn destroyed(this: &mut Self, client: ClientId, method: &ZwpInputMethodV2, data: &MethodData) {
-        if this.input.input_method.as_ref() == Some(&client) {
+        // The system's libwayland no longer knows whose it was.
+        if this.input.input_method.as_ref() == Some(method) {
             this.input.input_method = None;
         }
         <InputMethodManagerState as Dispatch<ZwpInputMethodV2, MethodData, Self>>::destroyed(

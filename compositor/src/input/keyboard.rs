@@ -230,7 +230,8 @@ impl Overwinter {
 
     /// Whether this client is the input method that has the keyboard now.
     pub fn is_grabbing_input_method(&self, client: &ClientId) -> bool {
-        self.input.input_method.as_ref() == Some(client)
+        let method = self.input.input_method.as_ref().and_then(|m| m.client());
+        method.is_some_and(|method| method.id() == *client)
             && self.seat.input_method().keyboard_grabbed()
     }
 

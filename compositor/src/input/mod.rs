@@ -13,8 +13,8 @@ use smithay::desktop::PopupGrab;
 use smithay::input::Seat;
 use smithay::input::keyboard::{Keycode, XkbConfig};
 use smithay::input::pointer::{AxisFrame, CursorImageStatus};
+use smithay::reexports::wayland_protocols_misc::zwp_input_method_v2::server::zwp_input_method_v2::ZwpInputMethodV2;
 use smithay::utils::{Logical, Point};
-use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::state::Overwinter;
@@ -62,7 +62,7 @@ pub struct InputState {
     /// The keyboard's focus waits until a client that goes has gone.
     pub focus_moved: bool,
     /// Who grabbed the keyboard as an input method.
-    pub input_method: Option<ClientId>,
+    pub input_method: Option<ZwpInputMethodV2>,
     /// Whose wish to hold the pointer is granted.
     constrained: Option<WlSurface>,
 }

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use smithay::delegate_foreign_toplevel_list;
 use smithay::wayland::foreign_toplevel_list::{
-    ForeignToplevelHandle, ForeignToplevelListHandler, ForeignToplevelListState,
+    ForeignToplevelHandle, ForeignToplevelListGlobalData, ForeignToplevelListHandler,
+    ForeignToplevelListState,
 };
+use wayland_protocols::ext::foreign_toplevel_list::v1::server::ext_foreign_toplevel_handle_v1::ExtForeignToplevelHandleV1;
+use wayland_protocols::ext::foreign_toplevel_list::v1::server::ext_foreign_toplevel_list_v1::ExtForeignToplevelListV1;
 use wayland_protocols_wlr::foreign_toplevel::v1::server::zwlr_foreign_toplevel_handle_v1::{
     self, State, ZwlrForeignToplevelHandleV1,
 };
@@ -15,10 +17,12 @@ use wayland_protocols_wlr::foreign_toplevel::v1::server::zwlr_foreign_toplevel_m
     self, ZwlrForeignToplevelManagerV1,
 };
 use wayland_server::backend::ClientId;
-use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
+use wayland_server::{
+    Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, delegate_dispatch,
+};
 
 use crate::client::is_privileged;
-use crate::shell::{Entry, Item, Toplevel, WindowMode};
+use crate::shell::{Entry, Item, ModeWish, Toplevel, WindowMode};
 use crate::state::Overwinter;
 
 /// Who is told of windows, and what they were told.
@@ -27,6 +31,8 @@ pub struct ForeignToplevels {
     list: ForeignToplevelListState,
     managers: Vec<ZwlrForeignToplevelManagerV1>,
     told: BTreeMap<Entry, Told>,
+    /// Somebody has asked for a list. Until then none is kept: most sessions of one app never need it.
+    wanted: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +50,7 @@ impl ForeignToplevels {
             list: ForeignToplevelListState::new_with_filter::<Overwinter>(display, is_privileged),
             managers: Vec::new(),
             told: BTreeMap::new(),
+            wanted: false,
         }
     }
 
@@ -58,11 +65,38 @@ impl ForeignToplevelListHandler for Overwinter {
     }
 }
 
-delegate_foreign_toplevel_list!(Overwinter);
+// What `delegate_foreign_toplevel_list!` does, with the list brought up to date first.
+delegate_dispatch!(Overwinter: [ExtForeignToplevelListV1: ()] => ForeignToplevelListState);
+delegate_dispatch!(Overwinter: [ExtForeignToplevelHandleV1: ForeignToplevelHandle] => ForeignToplevelListState);
+
+type ListData = ForeignToplevelListGlobalData;
+
+impl GlobalDispatch<ExtForeignToplevelListV1, ListData> for Overwinter {
+    fn bind(
+        this: &mut Self,
+        display: &DisplayHandle,
+        client: &Client,
+        resource: New<ExtForeignToplevelListV1>,
+        data: &ListData,
+        data_init: &mut DataInit<'_, Self>,
+    ) {
+        this.want_toplevels();
+        <ForeignToplevelListState as GlobalDispatch<_, _, Self>>::bind(
+            this, display, client, resource, data, data_init,
+        );
+    }
+
+    fn can_view(client: Client, _: &ListData) -> bool {
+        is_privileged(&client)
+    }
+}
 
 impl Overwinter {
     /// Tells those who list windows what is new. Called after each round of the event loop: windows change for many reasons.
     pub fn tell_toplevels(&mut self) {
+        if !self.foreign_toplevels.wanted {
+            return;
+        }
         let now = self.toplevels();
         let gone = |entry: &Entry| !now.contains_key(entry);
         let told = &self.foreign_toplevels.told;
@@ -85,6 +119,12 @@ impl Overwinter {
                 None => self.tell_new(entry, what),
             }
         }
+    }
+
+    /// From now on the list is kept.
+    fn want_toplevels(&mut self) {
+        self.foreign_toplevels.wanted = true;
+        self.tell_toplevels();
     }
 
     fn tell_new(&mut self, entry: Entry, what: Toplevel) {
@@ -175,7 +215,7 @@ impl Overwinter {
         let Some(item) = self.foreign_toplevels.told.get(entry).map(|t| t.what.item) else {
             return;
         };
-        let mode = match (request, item) {
+        let wish = match (request, item) {
             (Request::Activate { .. }, _) => return self.raise_and_focus(item),
             (Request::Close, Item::Window(id)) => {
                 if let Some(window) = self.shell.window(id) {
@@ -183,13 +223,14 @@ impl Overwinter {
                 }
                 return;
             }
-            (Request::SetMaximized, _) => WindowMode::Maximized,
-            (Request::SetFullscreen { .. }, _) => WindowMode::Fullscreen,
-            (Request::UnsetMaximized | Request::UnsetFullscreen, _) => WindowMode::Floating,
+            (Request::SetMaximized, _) => ModeWish::Maximized(true),
+            (Request::UnsetMaximized, _) => ModeWish::Maximized(false),
+            (Request::SetFullscreen { .. }, _) => ModeWish::Fullscreen(true),
+            (Request::UnsetFullscreen, _) => ModeWish::Fullscreen(false),
             _ => return,
         };
         if let Item::Window(id) = item {
-            self.set_mode(id, mode);
+            self.wish_mode(id, wish);
             if let Some(window) = self.shell.window(id) {
                 window.toplevel().send_pending_configure();
             }
@@ -218,6 +259,7 @@ impl GlobalDispatch<ZwlrForeignToplevelManagerV1, ()> for Overwinter {
         (): &(),
         data_init: &mut DataInit<'_, Self>,
     ) {
+        this.want_toplevels();
         let manager = data_init.init(resource, ());
         let entries: Vec<Entry> = this.foreign_toplevels.told.keys().cloned().collect();
         for entry in entries {
