@@ -178,12 +178,39 @@ def tell(result, whole):
     sys.stdout.writelines("    " + line for line in lines)
 
 
+def write_table(path, results, expected):
+    """What is in the documentation: one line for each suite, then what fails and why. No times: the same results, the same text."""
+    suites = {}
+    for result in results:
+        # `Variant/Suite.test/3`: the variants of a suite go together.
+        suite = result.name.split(".")[0].split("/")[-1]
+        suites.setdefault(suite, []).append(result)
+    passed = sum(r.what == "passed" for r in results)
+    lines = [
+        "# Wayland conformance\n",
+        "<!-- Written by scripts/wlcs. -->",
+        f"WLCS 1.7.0, the suite of the Mir project: {passed} of {len(results)} tests pass. Those are all that need none of",
+        ", ".join(sorted(DEAD)) + ".\n",
+        "| suite | passed | failed | skipped |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for suite, here in sorted(suites.items()):
+        counts = [sum(r.what == "passed" for r in here), sum(r.bad for r in here), sum(r.what == "skipped" for r in here)]
+        lines.append(f"| {suite} | " + " | ".join(map(str, counts)) + " |")
+    lines += ["\n## What fails, and why\n", "| test | why |", "| --- | --- |"]
+    for result in results:
+        if result.bad:
+            lines.append(f"| {result.name} | {expected.get(result.name, 'not known yet')} |")
+    path.write_text("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="scripts/wlcs")
     parser.add_argument("--root", type=pathlib.Path, required=True)
     parser.add_argument("--library", type=pathlib.Path, required=True)
     parser.add_argument("--expected", type=pathlib.Path, required=True)
     parser.add_argument("--report", type=pathlib.Path, required=True)
+    parser.add_argument("--table", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--log", action="store_true")
     parser.add_argument("patterns", nargs="*")
@@ -202,6 +229,9 @@ def main():
     report = options.report / "results.txt"
     report.write_text("".join(f"{r.what:8} {r.took:7.3f} {r.name}\n" for r in results))
     (options.report / "log.txt").write_text("".join("".join(r.lines) for r in results))
+
+    if not options.patterns:
+        write_table(options.table, results, expected)
 
     wrong = False
     for result in results:

@@ -12,7 +12,7 @@ use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::input::DragKind;
-use crate::shell::WindowMode;
+use crate::shell::ModeWish;
 use crate::state::Overwinter;
 
 impl XdgShellHandler for Overwinter {
@@ -82,19 +82,19 @@ impl XdgShellHandler for Overwinter {
     }
 
     fn maximize_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, WindowMode::Maximized);
+        self.mode_request(&surface, ModeWish::Maximized(true));
     }
 
     fn unmaximize_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, WindowMode::Floating);
+        self.mode_request(&surface, ModeWish::Maximized(false));
     }
 
     fn fullscreen_request(&mut self, surface: ToplevelSurface, _output: Option<WlOutput>) {
-        self.mode_request(&surface, WindowMode::Fullscreen);
+        self.mode_request(&surface, ModeWish::Fullscreen(true));
     }
 
     fn unfullscreen_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, WindowMode::Floating);
+        self.mode_request(&surface, ModeWish::Fullscreen(false));
     }
 
     fn parent_changed(&mut self, surface: ToplevelSurface) {

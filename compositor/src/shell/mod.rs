@@ -42,7 +42,7 @@ pub use lock::Lock;
 pub use order::{Listener, Standing};
 pub use stack::Stack;
 pub use toplevels::{Entry, Toplevel};
-pub use window::{ResizeAnchor, ShellWindow, Visibility, WindowMode};
+pub use window::{ModeWish, ResizeAnchor, ShellWindow, Visibility, WindowMode};
 
 /// Names a window for its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

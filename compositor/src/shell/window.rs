@@ -25,6 +25,15 @@ pub enum WindowMode {
     Fullscreen,
 }
 
+/// What a client or a panel wishes of a window's mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModeWish {
+    /// Maximized, or no longer.
+    Maximized(bool),
+    /// Fullscreen, or no longer.
+    Fullscreen(bool),
+}
+
 /// Whether a mapped window is shown, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
@@ -67,6 +76,8 @@ pub struct ShellWindow {
     pub visibility: Visibility,
     /// How it fills the desktop.
     pub mode: WindowMode,
+    /// What it goes back to from fullscreen.
+    maximized_beneath: bool,
     /// Where it goes back to from maximized or fullscreen.
     pub restore: Option<Rectangle<i32, Logical>>,
     /// Applied with the first commit that has this size.
@@ -92,6 +103,7 @@ impl ShellWindow {
             first_buffer: None,
             visibility: Visibility::Shown,
             mode: WindowMode::Floating,
+            maximized_beneath: false,
             restore: None,
             moving_to: None,
             anchor: None,
@@ -350,15 +362,41 @@ impl Overwinter {
     }
 
     /// Maximize, fullscreen or back, as the client asked.
-    pub fn mode_request(&mut self, toplevel: &ToplevelSurface, mode: WindowMode) {
+    pub fn mode_request(&mut self, toplevel: &ToplevelSurface, wish: ModeWish) {
         let Some(id) = self.shell.window_of(toplevel.wl_surface()) else {
             return;
         };
-        self.set_mode(id, mode);
+        self.wish_mode(id, wish);
         // xdg-shell promises a configure in answer, changed or not; before the first one it comes with that.
         if toplevel.is_initial_configure_sent() {
             toplevel.send_configure();
         }
+    }
+
+    /// As [`set_mode`](Self::set_mode), by what is wished. A fullscreen window stays so, and is maximized or not afterwards.
+    pub fn wish_mode(&mut self, id: WindowId, wish: ModeWish) {
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        let fullscreen = window.mode == WindowMode::Fullscreen;
+        let mode = match wish {
+            ModeWish::Maximized(on) if fullscreen => {
+                window.maximized_beneath = on;
+                return;
+            }
+            ModeWish::Maximized(true) => WindowMode::Maximized,
+            ModeWish::Maximized(false) => WindowMode::Floating,
+            ModeWish::Fullscreen(true) => {
+                if !fullscreen {
+                    window.maximized_beneath = window.mode == WindowMode::Maximized;
+                }
+                WindowMode::Fullscreen
+            }
+            ModeWish::Fullscreen(false) if !fullscreen => return,
+            ModeWish::Fullscreen(false) if window.maximized_beneath => WindowMode::Maximized,
+            ModeWish::Fullscreen(false) => WindowMode::Floating,
+        };
+        self.set_mode(id, mode);
     }
 
     /// Sets mode, size and place in the pending state; the caller sends it.
