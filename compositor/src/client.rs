@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 
 use smithay::wayland::compositor::CompositorClientState;
+use smithay::wayland::security_context::SecurityContext;
 use wayland_server::Client;
 use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
 
@@ -29,6 +30,8 @@ pub struct ClientState {
     /// Smithay's per-client data.
     pub compositor: CompositorClientState,
     identity: Option<Identity>,
+    /// The sandbox that it lives in.
+    sandbox: Option<SecurityContext>,
     gone: calloop::channel::Sender<ClientId>,
     /// The connection, until it has ended.
     stream: Mutex<Option<UnixStream>>,
@@ -36,10 +39,15 @@ pub struct ClientState {
 
 impl ClientState {
     /// Takes the peer's credentials; `gone` hears of the end of the connection.
-    pub fn new(stream: &UnixStream, gone: calloop::channel::Sender<ClientId>) -> ClientState {
+    pub fn new(
+        stream: &UnixStream,
+        sandbox: Option<SecurityContext>,
+        gone: calloop::channel::Sender<ClientId>,
+    ) -> ClientState {
         ClientState {
             compositor: CompositorClientState::default(),
             identity: peer(stream),
+            sandbox,
             gone,
             stream: Mutex::new(
                 stream
@@ -79,6 +87,15 @@ impl ClientData for ClientState {
 /// Who this client is; `None` when the kernel did not say.
 pub fn identity(client: &Client) -> Option<Identity> {
     client.get_data::<ClientState>()?.identity
+}
+
+/// Whether this client may see and do what concerns others: look at the screen, type and click for the user, lock the session,
+/// read the clipboard unasked, list and steer other people's windows, set up outputs. Whoever lives in a sandbox may not; a
+/// client of which nothing is known may not either.
+pub fn is_privileged(client: &Client) -> bool {
+    client
+        .get_data::<ClientState>()
+        .is_some_and(|state| state.sandbox.is_none())
 }
 
 fn peer(stream: &UnixStream) -> Option<Identity> {

@@ -117,6 +117,12 @@ impl Driver {
         self.carry_out(state, effects);
     }
 
+    /// The app of a group, as those who watch were last told.
+    pub(crate) fn app_of(&self, group: overwinter_session::ids::GroupId) -> Option<&str> {
+        let group = self.seen.groups.iter().find(|g| g.group == group)?;
+        Some(&group.app)
+    }
+
     fn take_in(&mut self, state: &mut Overwinter, incoming: Incoming) {
         match incoming {
             Incoming::Bus(told) => self.bus_says(state, told),

@@ -15,9 +15,11 @@ use overwinter_session::Event;
 use smithay::desktop::PopupManager;
 use smithay::input::Seat;
 use smithay::output::Output;
+use smithay::wayland::security_context::SecurityContext;
 use smithay::wayland::socket::ListeningSocketSource;
 use wayland_server::backend::ClientId;
-use wayland_server::{Client, Display, DisplayHandle};
+use wayland_server::protocol::wl_surface::WlSurface;
+use wayland_server::{Client, Display, DisplayHandle, Resource};
 
 use crate::backend::Backend;
 use crate::client::ClientState;
@@ -26,8 +28,13 @@ use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
 use crate::options::Options;
+use crate::protocols::foreign_toplevels::ForeignToplevels;
+use crate::protocols::image_copy_capture::ImageCopyCapture;
+use crate::protocols::output_management::OutputManagement;
+use crate::protocols::output_power::OutputPower;
 use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
+use crate::protocols::xdg_foreign::XdgForeign;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
 use crate::render::{Frames, Painter};
 use crate::shell::Shell;
@@ -60,6 +67,16 @@ pub struct Overwinter {
     pub frames: Frames,
     /// Screenshots that wait for a frame.
     pub screencopy: Screencopy,
+    /// Captures that wait for a frame.
+    pub image_copy_capture: ImageCopyCapture,
+    /// Who lists windows.
+    pub foreign_toplevels: ForeignToplevels,
+    /// Windows that are parents of other clients' windows.
+    pub xdg_foreign: XdgForeign,
+    /// Whether the output is off.
+    pub output_power: OutputPower,
+    /// Who looks after outputs.
+    pub output_management: OutputManagement,
     /// Draws pictures of windows; made when first needed.
     pub painter: Option<Painter>,
     /// Clients that speak overwinter_v1.
@@ -85,7 +102,7 @@ impl Overwinter {
         let dh = display.handle();
         let handle = event_loop.handle();
         let backend = Backend::new(&handle, options)?;
-        let mut protocols = Protocols::new(&dh);
+        let mut protocols = Protocols::new(&dh, &handle);
         let mut seat = protocols.seat.new_wl_seat(&dh, "seat0");
         let input = InputState::new(&mut seat)?;
         let output = backend.create_output(&dh, options);
@@ -112,6 +129,11 @@ impl Overwinter {
         Ok(Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
+            image_copy_capture: ImageCopyCapture::new(&dh),
+            foreign_toplevels: ForeignToplevels::new(&dh),
+            xdg_foreign: XdgForeign::new(&dh),
+            output_power: OutputPower::new(&dh),
+            output_management: OutputManagement::new(&dh),
             overwinter_v1: OverwinterV1::new(&dh),
             display: dh,
             handle,
@@ -155,7 +177,24 @@ impl Overwinter {
 
     /// Takes a connection.
     pub fn add_client(&mut self, stream: UnixStream) -> std::io::Result<Client> {
-        let data = Arc::new(ClientState::new(&stream, self.gone.clone()));
+        self.take_client(stream, None)
+    }
+
+    /// Takes a connection from within a sandbox.
+    pub fn add_sandboxed_client(
+        &mut self,
+        stream: UnixStream,
+        sandbox: SecurityContext,
+    ) -> std::io::Result<Client> {
+        self.take_client(stream, Some(sandbox))
+    }
+
+    fn take_client(
+        &mut self,
+        stream: UnixStream,
+        sandbox: Option<SecurityContext>,
+    ) -> std::io::Result<Client> {
+        let data = Arc::new(ClientState::new(&stream, sandbox, self.gone.clone()));
         let client = self.display.insert_client(stream, data.clone())?;
         self.clients.insert(client.id(), data);
         Ok(client)
@@ -184,10 +223,25 @@ impl Overwinter {
     /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
     pub fn after_dispatch(&mut self) {
         driver::turn(self);
+        if std::mem::take(&mut self.input.focus_moved) {
+            self.keyboard_refocus();
+        }
+        if self.input.scene_moved {
+            self.pointer_refocus();
+        }
+        self.review_idle_inhibitors();
+        self.tell_toplevels();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
         self.end_those_who_erred();
+    }
+
+    /// Whether events that name this surface can be sent. While a connection is torn down its objects go one after the other;
+    /// the backend panics when those that are left are to hear of each other. What they would hear has to wait until they are
+    /// gone, when it is nobody's business.
+    pub(crate) fn hears(&self, surface: &WlSurface) -> bool {
+        !surface.is_alive() || self.display.get_client(surface.id()).is_ok()
     }
 
     /// libwayland ends a client that was told of an error when it next hears of it. One that errs outside a request of its own

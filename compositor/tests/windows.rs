@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Fixture, Key, click, open, tap};
+use common::{Client, Fixture, Key, click, open, tap};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
@@ -10,7 +10,9 @@ const RED: u32 = 0xcc2020;
 const BLUE: u32 = 0x2020cc;
 const GREEN: u32 = 0x20cc20;
 const GROUND: u32 = 0x161922;
-/// xdg_toplevel.state.activated
+/// xdg_toplevel.state
+const MAXIMIZED: u32 = 1;
+const FULLSCREEN: u32 = 2;
 const ACTIVATED: u32 = 4;
 
 #[test]
@@ -243,6 +245,64 @@ fn maximize_fills_the_output_and_goes_back() {
     fixture.roundtrip(&mut client);
     let shot = fixture.screenshot(&mut client);
     assert_eq!((shot.at(0, 0), shot.at(440, 250)), (GROUND, RED));
+}
+
+#[test]
+fn a_fullscreen_window_goes_back_to_what_it_was_or_was_wished_to_be_meanwhile() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = open(&mut fixture, &mut client, 400, 300, RED);
+    let toplevel = &window.toplevel;
+    type Wish<'a> = (&'a str, &'a dyn Fn(), &'a [u32]);
+    let story: [Wish<'_>; 9] = [
+        ("maximized", &|| toplevel.set_maximized(), &[MAXIMIZED]),
+        (
+            "over it fullscreen",
+            &|| toplevel.set_fullscreen(None),
+            &[FULLSCREEN],
+        ),
+        ("and back", &|| toplevel.unset_fullscreen(), &[MAXIMIZED]),
+        (
+            "what it is not does not end",
+            &|| toplevel.unset_fullscreen(),
+            &[MAXIMIZED],
+        ),
+        (
+            "fullscreen again",
+            &|| toplevel.set_fullscreen(None),
+            &[FULLSCREEN],
+        ),
+        (
+            "no longer maximized beneath",
+            &|| toplevel.unset_maximized(),
+            &[FULLSCREEN],
+        ),
+        ("so it floats", &|| toplevel.unset_fullscreen(), &[]),
+        (
+            "fullscreen",
+            &|| toplevel.set_fullscreen(None),
+            &[FULLSCREEN],
+        ),
+        (
+            "maximized beneath",
+            &|| toplevel.set_maximized(),
+            &[FULLSCREEN],
+        ),
+    ];
+    let filled = |client: &Client| {
+        let mut states = client.heard(&window).states;
+        states.retain(|s| [MAXIMIZED, FULLSCREEN].contains(s));
+        states
+    };
+    for (what, wish, states) in story {
+        wish();
+        fixture.roundtrip(&mut client);
+        assert_eq!(filled(&client), states, "{what}");
+    }
+    toplevel.unset_fullscreen();
+    toplevel.unset_maximized();
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.heard(&window).size, (400, 300));
 }
 
 #[test]

@@ -106,6 +106,20 @@ impl Backend {
         output
     }
 
+    /// Whether its size is ours to choose.
+    pub fn takes_any_size(&self) -> bool {
+        matches!(self, Backend::Headless(_))
+    }
+
+    /// Gives it another size.
+    pub fn resize(&mut self, size: Size<i32, Physical>) -> Result<()> {
+        match self {
+            Backend::Headless(headless) => *headless = Headless::new(size)?,
+            Backend::Nested(_) => anyhow::bail!("the host decides how large its window is"),
+        }
+        Ok(())
+    }
+
     /// How the image lies in the target's memory; no business of the clients.
     pub fn transform(&self) -> Transform {
         match self {

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use smithay::backend::renderer::utils::on_commit_buffer_handler;
-use smithay::delegate_compositor;
 use smithay::desktop::{PopupKind, find_popup_root_surface};
 use smithay::utils::Transform;
 use smithay::wayland::compositor::{
@@ -14,6 +13,7 @@ use smithay::wayland::fractional_scale::with_fractional_scale;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Resource};
 
+use super::wl_surface::apply_places;
 use crate::client::ClientState;
 use crate::state::Overwinter;
 
@@ -52,8 +52,10 @@ impl CompositorHandler for Overwinter {
     }
 
     fn commit(&mut self, surface: &WlSurface) {
+        apply_places(surface);
         on_commit_buffer_handler::<Overwinter>(surface);
         self.popups.commit(surface);
+        self.input.scene_moved = true;
         if is_sync_subsurface(surface) {
             return;
         }
@@ -63,7 +65,7 @@ impl CompositorHandler for Overwinter {
             let shown = find_popup_root_surface(&popup)
                 .ok()
                 .and_then(|r| self.shell.window_of(&r));
-            if shown.is_some_and(|id| self.shell.needs_frames(id)) {
+            if shown.is_none_or(|id| self.shell.needs_frames(id)) {
                 self.schedule_frame();
             }
         } else if let Some(id) = self.shell.window_of(&root) {
@@ -71,13 +73,20 @@ impl CompositorHandler for Overwinter {
             if self.shell.needs_frames(id) {
                 self.schedule_frame();
             }
-        } else if self.is_cursor_or_icon(&root) {
+        } else if self.shell.layers.of(&root).is_some() {
+            if root == *surface {
+                self.layer_committed(surface);
+            }
+            self.schedule_frame();
+        } else if self.is_cursor_or_icon(&root) || self.is_lock(&root) {
             self.schedule_frame();
         }
     }
 
     fn destroyed(&mut self, surface: &WlSurface) {
         self.overwinter_surface_gone(&surface.id());
+        self.input.scene_moved = true;
+        self.lock_surface_gone(surface);
         self.schedule_frame();
     }
 }
@@ -92,11 +101,14 @@ impl Overwinter {
         }
     }
 
+    fn is_lock(&self, surface: &WlSurface) -> bool {
+        let lock = self.shell.lock.as_ref();
+        lock.and_then(|l| l.surface()) == Some(surface)
+    }
+
     fn is_cursor_or_icon(&self, surface: &WlSurface) -> bool {
         use smithay::input::pointer::CursorImageStatus::Surface;
         matches!(&self.input.cursor, Surface(s) if s == surface)
             || self.input.drag_icon.as_ref() == Some(surface)
     }
 }
-
-delegate_compositor!(Overwinter);

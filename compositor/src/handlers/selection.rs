@@ -1,14 +1,18 @@
-//! Clipboard, primary selection, drag and drop, and wlr-data-control over them.
+//! Clipboard, primary selection, drag and drop, and data-control (ext and wlr) over them.
 
 use std::os::fd::OwnedFd;
 
 use smithay::delegate_data_control;
 use smithay::delegate_data_device;
+use smithay::delegate_ext_data_control;
 use smithay::delegate_primary_selection;
 use smithay::input::Seat;
 use smithay::wayland::selection::SelectionHandler;
 use smithay::wayland::selection::data_device::{
     ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, ServerDndGrabHandler,
+};
+use smithay::wayland::selection::ext_data_control::{
+    DataControlHandler as ExtDataControlHandler, DataControlState as ExtDataControlState,
 };
 use smithay::wayland::selection::primary_selection::{
     PrimarySelectionHandler, PrimarySelectionState,
@@ -62,6 +66,13 @@ impl DataControlHandler for Overwinter {
     }
 }
 
+impl ExtDataControlHandler for Overwinter {
+    fn data_control_state(&self) -> &ExtDataControlState {
+        &self.protocols.ext_data_control
+    }
+}
+
 delegate_data_device!(Overwinter);
 delegate_primary_selection!(Overwinter);
 delegate_data_control!(Overwinter);
+delegate_ext_data_control!(Overwinter);

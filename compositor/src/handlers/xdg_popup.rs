@@ -6,11 +6,15 @@ use smithay::desktop::{
 };
 use smithay::input::Seat;
 use smithay::input::pointer::Focus;
-use smithay::utils::{Logical, Rectangle, Serial};
-use smithay::wayland::shell::xdg::{PopupSurface, PositionerState};
+use smithay::utils::{Logical, Rectangle, SERIAL_COUNTER, Serial};
+use smithay::wayland::compositor::with_states;
+use smithay::wayland::shell::xdg::{
+    PopupState, PopupSurface, PositionerState, XdgPopupSurfaceData,
+};
 use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_surface::WlSurface;
 
+use crate::shell::Item;
 use crate::state::Overwinter;
 
 impl Overwinter {
@@ -37,15 +41,32 @@ impl Overwinter {
         });
     }
 
+    /// A popup that showed itself before it was told where it stands, as it should not have, goes there as soon as it has heard
+    /// of it. Any other goes there with its next commit; that is smithay's.
+    pub fn popup_acked(&mut self, surface: &WlSurface, acked: PopupState) {
+        let late = with_states(surface, |states| {
+            let mut role = states.data_map.get::<XdgPopupSurfaceData>()?.lock().ok()?;
+            let nowhere = role.current == PopupState::default();
+            nowhere.then(|| role.current = acked)
+        });
+        if late.is_some() {
+            self.input.scene_moved = true;
+            self.schedule_frame();
+        }
+    }
+
     /// The output as seen from the popup's parent.
     fn room_for_popup(
         &self,
         root: &WlSurface,
         popup: &PopupKind,
     ) -> Option<Rectangle<i32, Logical>> {
-        let window = self.shell.window(self.shell.window_of(root)?)?;
+        let origin = match self.shell.layers.of(root) {
+            Some(layer) => layer.rect.loc,
+            None => self.shell.window(self.shell.window_of(root)?)?.location,
+        };
         let mut room = self.area();
-        room.loc -= window.location;
+        room.loc -= origin;
         room.loc -= get_popup_toplevel_coords(popup);
         Some(room)
     }
@@ -59,15 +80,13 @@ impl Overwinter {
         let Ok(root) = find_popup_root_surface(&kind) else {
             return;
         };
-        if self
-            .shell
-            .window_of(&root)
-            .is_none_or(|id| !self.shell.is_shown(id))
-        {
+        let window = self.shell.window_of(&root);
+        let shown = window.is_some_and(|id| self.shell.is_shown(id));
+        if self.shell.lock.is_some() || !(shown || self.shell.layers.of(&root).is_some()) {
             let _ = PopupManager::dismiss_popup(&root, &kind);
             return;
         }
-        let mut grab = match self.popups.grab_popup(root, kind, &seat, serial) {
+        let mut grab = match self.popups.grab_popup(root.clone(), kind, &seat, serial) {
             Ok(grab) => grab,
             Err(error) => {
                 tracing::debug!(%error, "a popup grab was refused");
@@ -94,6 +113,62 @@ impl Overwinter {
                 return;
             }
             pointer.set_grab(self, PopupPointerGrab::new(&grab), serial, Focus::Keep);
+        }
+        self.input.popup_grab = Some((root, grab));
+    }
+
+    /// What the popup's place depends on has moved: one that asked to be kept in sight (`set_reactive`) is placed anew.
+    pub fn reconstrain_popups(&self, item: Item) {
+        let Item::Window(id) = item else { return };
+        let Some(window) = self.shell.window(id) else {
+            return;
+        };
+        for (popup, _) in PopupManager::popups_for_surface(window.toplevel().wl_surface()) {
+            let PopupKind::Xdg(popup) = popup else {
+                continue;
+            };
+            let positioner = popup.with_pending_state(|state| state.positioner);
+            if positioner.reactive {
+                self.place_popup(&popup, positioner);
+                if let Err(error) = popup.send_pending_configure() {
+                    tracing::debug!(%error, "a popup was not placed anew");
+                }
+            }
+        }
+    }
+
+    /// The keyboard goes to this window (or to none): the open menu of any other is closed.
+    pub fn end_popup_grab_of_others(&mut self, window: Option<&WlSurface>) {
+        let of_others = |(root, _): &mut (WlSurface, _)| window != Some(&*root);
+        let Some((root, mut grab)) = self.input.popup_grab.take_if(of_others) else {
+            return;
+        };
+        // A grab whose client goes ends by itself.
+        if grab.has_ended() || !self.hears(&root) {
+            return;
+        }
+        grab.ungrab(PopupUngrabStrategy::All);
+        let ours = |serial| serial == grab.serial() || Some(serial) == grab.previous_serial();
+        let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
+        if let Some(keyboard) = self.seat.get_keyboard()
+            && keyboard.with_grab(|s, _| ours(s)) == Some(true)
+        {
+            keyboard.unset_grab(self);
+        }
+        if let Some(pointer) = self.seat.get_pointer()
+            && pointer.with_grab(|s, _| ours(s)) == Some(true)
+        {
+            pointer.unset_grab(self, serial, time);
+        }
+    }
+
+    /// Closes every menu there is: the session is being locked.
+    pub fn dismiss_all_popups(&mut self) {
+        let windows = self.shell.windows().map(|w| w.toplevel().wl_surface());
+        let layers = self.shell.layers.all().map(|l| l.surface.wl_surface());
+        let roots: Vec<WlSurface> = windows.chain(layers).cloned().collect();
+        for root in roots {
+            self.dismiss_popups(&root);
         }
     }
 

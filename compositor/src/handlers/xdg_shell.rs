@@ -1,18 +1,18 @@
 //! xdg-shell: what clients ask for their windows.
 
 use smithay::delegate_xdg_dialog;
-use smithay::delegate_xdg_shell;
 use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge;
 use smithay::utils::Serial;
 use smithay::wayland::shell::xdg::dialog::XdgDialogHandler;
 use smithay::wayland::shell::xdg::{
-    PopupSurface, PositionerState, ToplevelSurface, XdgShellHandler, XdgShellState,
+    Configure, PopupSurface, PositionerState, ToplevelSurface, XdgShellHandler, XdgShellState,
 };
 use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_seat::WlSeat;
+use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::input::DragKind;
-use crate::shell::WindowMode;
+use crate::shell::ModeWish;
 use crate::state::Overwinter;
 
 impl XdgShellHandler for Overwinter {
@@ -34,6 +34,19 @@ impl XdgShellHandler for Overwinter {
 
     fn new_popup(&mut self, surface: PopupSurface, positioner: PositionerState) {
         self.new_popup_surface(surface, positioner);
+    }
+
+    fn ack_configure(&mut self, surface: WlSurface, configure: Configure) {
+        if let Configure::Popup(configure) = configure {
+            self.popup_acked(&surface, configure.state);
+        }
+    }
+
+    fn popup_destroyed(&mut self, _surface: PopupSurface) {
+        self.popups.cleanup();
+        // At once: the surface still lives, so that it can be told that the pointer left it.
+        self.pointer_refocus();
+        self.schedule_frame();
     }
 
     fn reposition_request(
@@ -69,19 +82,19 @@ impl XdgShellHandler for Overwinter {
     }
 
     fn maximize_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, WindowMode::Maximized);
+        self.mode_request(&surface, ModeWish::Maximized(true));
     }
 
     fn unmaximize_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, WindowMode::Floating);
+        self.mode_request(&surface, ModeWish::Maximized(false));
     }
 
     fn fullscreen_request(&mut self, surface: ToplevelSurface, _output: Option<WlOutput>) {
-        self.mode_request(&surface, WindowMode::Fullscreen);
+        self.mode_request(&surface, ModeWish::Fullscreen(true));
     }
 
     fn unfullscreen_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, WindowMode::Floating);
+        self.mode_request(&surface, ModeWish::Fullscreen(false));
     }
 
     fn parent_changed(&mut self, surface: ToplevelSurface) {
@@ -101,5 +114,4 @@ impl XdgDialogHandler for Overwinter {
     }
 }
 
-delegate_xdg_shell!(Overwinter);
 delegate_xdg_dialog!(Overwinter);

@@ -13,6 +13,8 @@ pub enum Action {
     CycleBackward,
     /// Super+Q.
     Close,
+    /// Super+Escape: takes our keys back from a window that wanted them for itself, or gives them again.
+    ToggleShortcuts,
 }
 
 /// The binding of this key, if it is one.
@@ -25,6 +27,7 @@ pub fn binding(modifiers: &ModifiersState, sym: Keysym) -> Option<Action> {
         Keysym::Tab if alt => Some(Action::CycleForward),
         Keysym::Tab | Keysym::ISO_Left_Tab if alt && modifiers.shift => Some(Action::CycleBackward),
         Keysym::ISO_Left_Tab if alt => Some(Action::CycleBackward),
+        Keysym::Escape if logo => Some(Action::ToggleShortcuts),
         Keysym::q | Keysym::Q if logo => Some(Action::Close),
         _ => None,
     }
@@ -37,6 +40,7 @@ impl Overwinter {
             Action::CycleForward => self.cycle_focus(false),
             Action::CycleBackward => self.cycle_focus(true),
             Action::Close => self.close_focused(),
+            Action::ToggleShortcuts => self.toggle_shortcuts_inhibitor(),
         }
     }
 }

@@ -106,7 +106,10 @@ impl Overwinter {
         let Some(drag) = self.input.drag else { return };
         let delta: Point<i32, Logical> = (at - drag.pointer).to_i32_round();
         match (drag.kind, drag.item) {
-            (DragKind::Move, item) => self.shell.move_item(item, drag.from.loc + delta),
+            (DragKind::Move, item) => {
+                self.shell.move_item(item, drag.from.loc + delta);
+                self.reconstrain_popups(item);
+            }
             (DragKind::Resize(edges), Item::Window(id)) => {
                 self.resize_to(id, edges, drag.from, delta)
             }

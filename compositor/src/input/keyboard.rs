@@ -7,12 +7,15 @@ use smithay::input::keyboard::{
     KeyboardTarget, Keycode, Keysym, KeysymHandle, ModifiersState, XkbConfig, xkb,
 };
 use smithay::utils::SERIAL_COUNTER;
+use smithay::wayland::input_method::InputMethodSeat;
+use wayland_server::Resource;
+use wayland_server::backend::ClientId;
 
 use overwinter_session::ids::GroupId;
 
 use super::bindings::{Action, binding};
 use super::held::HeldKey;
-use crate::shell::Item;
+use crate::shell::{Item, Listener};
 use crate::state::Overwinter;
 
 /// A keymap as text (XKB_KEYMAP_FORMAT_TEXT_V1). Cheap to clone; the same text is the same keymap.
@@ -51,6 +54,9 @@ impl Keymap {
     }
 }
 
+/// xkb's codes are evdev's plus 8.
+const XKB_OFFSET: u32 = 8;
+
 /// Where a key goes.
 enum Route {
     Ours(Action),
@@ -68,6 +74,11 @@ impl Overwinter {
         let Some(keyboard) = self.seat.get_keyboard() else {
             return;
         };
+        self.user_is_there();
+        if self.shell.lock.is_some() && keyboard.is_grabbed() {
+            // What is typed at a lock is for nobody else, an input method included.
+            keyboard.unset_grab(self);
+        }
         let before = keyboard.modifier_state();
         let (route, modifiers_changed) =
             keyboard.input_intercept(self, code, state, |this, modifiers, handle| {
@@ -117,20 +128,26 @@ impl Overwinter {
                     .map_or(Route::Nowhere, Route::Held)
             };
         }
+        let listener = self.shell.listener();
+        if matches!(listener, Listener::Locker(_)) {
+            return Route::Client;
+        }
         let sym = handle.modified_sym();
         let latin = handle
             .raw_latin_sym_or_raw_current_sym()
             .unwrap_or(Keysym::NoSymbol);
-        if let Some(action) = binding(modifiers, sym).or_else(|| binding(modifiers, latin)) {
+        let action = binding(modifiers, sym).or_else(|| binding(modifiers, latin));
+        if let Some(action) = action
+            && (action == Action::ToggleShortcuts || !self.shortcuts_inhibited())
+        {
             return Route::Ours(action);
         }
-        let group = self
-            .shell
-            .focus()
-            .and_then(|item| self.shell.group_of_item(item));
-        match group {
+        let Listener::Item(item) = listener else {
+            return Route::Client;
+        };
+        match self.shell.group_of_item(item) {
             Some(id) if self.shell.group(id).is_some_and(|g| g.holds_keys()) => Route::Held(id),
-            _ if matches!(self.shell.focus(), Some(Item::Ghost(_))) => Route::Nowhere,
+            _ if matches!(item, Item::Ghost(_)) => Route::Nowhere,
             _ => Route::Client,
         }
     }
@@ -209,6 +226,38 @@ impl Overwinter {
     /// The keymap that clients read keys by at the moment.
     pub(super) fn active_keymap(&self) -> Keymap {
         self.input.active.clone()
+    }
+
+    /// Whether this client is the input method that has the keyboard now.
+    pub fn is_grabbing_input_method(&self, client: &ClientId) -> bool {
+        let method = self.input.input_method.as_ref().and_then(|m| m.client());
+        method.is_some_and(|method| method.id() == *client)
+            && self.seat.input_method().keyboard_grabbed()
+    }
+
+    /// A key of the input method that grabbed the keyboard: it goes past that grab, or it would come back to the input method.
+    pub fn key_of_input_method(
+        &mut self,
+        keymap: &Keymap,
+        code: Keycode,
+        state: KeyState,
+        time: u32,
+    ) {
+        if !self.activate_keymap(keymap) {
+            return;
+        }
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        let focus = keyboard.current_focus();
+        let Some(client) = focus.and_then(|f| self.display.get_client(f.id()).ok()) else {
+            return;
+        };
+        let serial = SERIAL_COUNTER.next_serial();
+        for resource in keyboard.client_keyboards(&client) {
+            let code = code.raw().saturating_sub(XKB_OFFSET);
+            resource.key(serial.into(), time, code, state.into());
+        }
     }
 
     /// A keyboard goes away: what it holds down is released.

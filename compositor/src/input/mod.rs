@@ -1,27 +1,32 @@
 //! The one entry for all input: a host's window, libinput's events and virtual devices all end up in [`Overwinter::key`],
-//! [`Overwinter::pointer_to`], [`Overwinter::pointer_button`] and [`Overwinter::pointer_axis`]. Compositor bindings and the
-//! holding of keys happen there, before any client hears of them.
+//! [`Overwinter::pointer_to`], [`Overwinter::pointer_button`], [`Overwinter::pointer_axis`] and [`Overwinter::touch_down`].
+//! Compositor bindings and the holding of keys happen there, before any client hears of them.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use smithay::backend::input::{
     AbsolutePositionEvent, Axis, Event as _, InputBackend, InputEvent, KeyboardKeyEvent,
-    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent,
+    PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent, TouchSlot,
 };
+use smithay::desktop::PopupGrab;
 use smithay::input::Seat;
 use smithay::input::keyboard::{Keycode, XkbConfig};
 use smithay::input::pointer::{AxisFrame, CursorImageStatus};
-use smithay::utils::Point;
+use smithay::reexports::wayland_protocols_misc::zwp_input_method_v2::server::zwp_input_method_v2::ZwpInputMethodV2;
+use smithay::utils::{Logical, Point};
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::state::Overwinter;
 
 mod bindings;
+mod constraint;
 mod drag;
+mod gestures;
 mod held;
 mod keyboard;
 mod pointer;
+mod touch;
 
 pub use drag::{Drag, DragKind, Edges};
 pub use held::{HeldKey, HeldKeys};
@@ -46,6 +51,20 @@ pub struct InputState {
     sent: BTreeSet<Keycode>,
     swallowed_buttons: BTreeSet<u32>,
     drag: Option<Drag>,
+    /// The menu that takes all input, and the surface at its root.
+    pub popup_grab: Option<(WlSurface, PopupGrab<Overwinter>)>,
+    /// The surface that the pointer was last said to be over, and where that stood.
+    over: Option<(WlSurface, Point<f64, Logical>)>,
+    /// The fingers on the touch screen, and what they went down on.
+    fingers: Vec<(TouchSlot, WlSurface)>,
+    /// Something may have moved beneath the pointer.
+    pub scene_moved: bool,
+    /// The keyboard's focus waits until a client that goes has gone.
+    pub focus_moved: bool,
+    /// Who grabbed the keyboard as an input method.
+    pub input_method: Option<ZwpInputMethodV2>,
+    /// Whose wish to hold the pointer is granted.
+    constrained: Option<WlSurface>,
 }
 
 impl InputState {
@@ -79,6 +98,13 @@ impl InputState {
             sent: BTreeSet::new(),
             swallowed_buttons: BTreeSet::new(),
             drag: None,
+            popup_grab: None,
+            over: None,
+            fingers: Vec::new(),
+            scene_moved: false,
+            focus_moved: false,
+            input_method: None,
+            constrained: None,
         })
     }
 }
@@ -125,7 +151,19 @@ impl Overwinter {
                 self.pointer_axis(frame);
                 self.pointer_frame();
             }
-            _ => {}
+            InputEvent::TouchDown { event } => {
+                self.touch_screen_found();
+                let at = event.position_transformed(self.area().size);
+                self.touch_down(event.slot(), at, event.time_msec());
+            }
+            InputEvent::TouchMotion { event } => {
+                let at = event.position_transformed(self.area().size);
+                self.touch_to(event.slot(), at, event.time_msec());
+            }
+            InputEvent::TouchUp { event } => self.touch_up(event.slot(), event.time_msec()),
+            InputEvent::TouchFrame { .. } => self.touch_frame(),
+            InputEvent::TouchCancel { .. } => self.touch_cancelled(),
+            event => self.gesture(event),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The pointer: what is under it, and where its buttons go.
 
 use smithay::backend::input::ButtonState;
-use smithay::desktop::WindowSurfaceType;
+use smithay::desktop::utils::under_from_surface_tree;
+use smithay::desktop::{PopupPointerGrab, WindowSurfaceType};
 use smithay::input::pointer::{AxisFrame, ButtonEvent, MotionEvent};
 use smithay::utils::{Logical, Point, SERIAL_COUNTER};
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::{DragKind, Edges};
-use crate::shell::{Item, Shell};
+use crate::shell::{Item, Shell, Standing};
 use crate::state::Overwinter;
 
 /// linux/input-event-codes.h
@@ -16,7 +17,7 @@ const BTN_RIGHT: u32 = 0x111;
 
 /// What is under the pointer.
 #[derive(Debug, Clone, PartialEq)]
-enum Under {
+pub(super) enum Under {
     Nothing,
     Ghost(Item),
     Window {
@@ -24,19 +25,28 @@ enum Under {
         surface: WlSurface,
         origin: Point<f64, Logical>,
     },
+    /// A layer surface (`root`) or the locker's.
+    Other {
+        root: WlSurface,
+        surface: WlSurface,
+        origin: Point<f64, Logical>,
+    },
 }
 
 impl Under {
-    fn item(&self) -> Option<Item> {
+    pub(super) fn item(&self) -> Option<Item> {
         match self {
-            Under::Nothing => None,
+            Under::Nothing | Under::Other { .. } => None,
             Under::Ghost(item) | Under::Window { item, .. } => Some(*item),
         }
     }
 
-    fn surface(self) -> Option<(WlSurface, Point<f64, Logical>)> {
+    pub(super) fn surface(self) -> Option<(WlSurface, Point<f64, Logical>)> {
         match self {
             Under::Window {
+                surface, origin, ..
+            }
+            | Under::Other {
                 surface, origin, ..
             } => Some((surface, origin)),
             Under::Nothing | Under::Ghost(_) => None,
@@ -44,11 +54,41 @@ impl Under {
     }
 }
 
-fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
-    for item in shell.stack().iter().rev() {
+pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
+    for standing in shell.order() {
+        let item = match standing {
+            Standing::Item(item) => item,
+            Standing::Layer(layer) => {
+                let origin = layer.rect.loc.to_f64();
+                let found = layer
+                    .surface
+                    .surface_under(at - origin, WindowSurfaceType::ALL);
+                if let Some((surface, offset)) = found {
+                    let root = layer.surface.wl_surface().clone();
+                    let origin = origin + offset.to_f64();
+                    return Under::Other {
+                        root,
+                        surface,
+                        origin,
+                    };
+                }
+                continue;
+            }
+            Standing::Lock(root) => {
+                let found = under_from_surface_tree(root, at, (0, 0), WindowSurfaceType::ALL);
+                let Some((surface, offset)) = found else {
+                    continue;
+                };
+                return Under::Other {
+                    root: root.clone(),
+                    surface,
+                    origin: offset.to_f64(),
+                };
+            }
+        };
         match item {
             Item::Window(id) => {
-                let Some(window) = shell.window(*id) else {
+                let Some(window) = shell.window(id) else {
                     continue;
                 };
                 let origin = window.surface_origin();
@@ -58,7 +98,7 @@ fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
                 if let Some((surface, offset)) = found {
                     let origin = (origin + offset).to_f64();
                     return Under::Window {
-                        item: *item,
+                        item,
                         surface,
                         origin,
                     };
@@ -66,10 +106,10 @@ fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
             }
             Item::Ghost(id) => {
                 if shell
-                    .ghost(*id)
+                    .ghost(id)
                     .is_some_and(|g| g.rect().to_f64().contains(at))
                 {
-                    return Under::Ghost(*item);
+                    return Under::Ghost(item);
                 }
             }
         }
@@ -81,15 +121,25 @@ impl Overwinter {
     /// The pointer moved by this much.
     pub fn pointer_by(&mut self, delta: Point<f64, Logical>, time: u32) {
         if let Some(pointer) = self.seat.get_pointer() {
-            self.pointer_to(pointer.current_location() + delta, time);
+            self.pointer_relative(delta, time);
+            self.pointer_goes(pointer.current_location() + delta, time);
         }
     }
 
-    /// The pointer is there now.
+    /// The pointer is there now: a device that says where, not how far.
     pub fn pointer_to(&mut self, at: Point<f64, Logical>, time: u32) {
+        if let Some(pointer) = self.seat.get_pointer() {
+            self.pointer_relative(at - pointer.current_location(), time);
+            self.pointer_goes(at, time);
+        }
+    }
+
+    fn pointer_goes(&mut self, at: Point<f64, Logical>, time: u32) {
         let Some(pointer) = self.seat.get_pointer() else {
             return;
         };
+        self.user_is_there();
+        let at = self.within_bounds(&pointer, at);
         let area = self.area().to_f64();
         let at = Point::from((
             at.x.clamp(0.0, (area.size.w - 1.0).max(0.0)),
@@ -101,6 +151,7 @@ impl Overwinter {
         } else {
             under(&self.shell, at).surface()
         };
+        self.input.over.clone_from(&focus);
         let serial = SERIAL_COUNTER.next_serial();
         pointer.motion(
             self,
@@ -111,6 +162,7 @@ impl Overwinter {
                 time,
             },
         );
+        self.review_constraint();
         if self.backend.draws_cursor() || self.input.drag_icon.is_some() {
             self.schedule_frame();
         }
@@ -121,6 +173,7 @@ impl Overwinter {
         let Some(pointer) = self.seat.get_pointer() else {
             return;
         };
+        self.user_is_there();
         match state {
             ButtonState::Pressed => {
                 if self.press_is_ours(button) {
@@ -129,6 +182,8 @@ impl Overwinter {
                 }
             }
             ButtonState::Released => {
+                // What moved while the button was held is looked at again.
+                self.input.scene_moved = true;
                 self.end_drag();
                 if self.input.swallowed_buttons.remove(&button) {
                     return;
@@ -154,6 +209,12 @@ impl Overwinter {
         };
         let at = pointer.current_location();
         let under = under(&self.shell, at);
+        if let Under::Other { root, .. } = &under {
+            if !pointer.is_grabbed() {
+                self.layer_pressed(root);
+            }
+            return false;
+        }
         let Some(item) = under.item() else {
             return false;
         };
@@ -194,6 +255,7 @@ impl Overwinter {
 
     /// Wheel or touchpad scrolling.
     pub fn pointer_axis(&mut self, frame: AxisFrame) {
+        self.user_is_there();
         if let Some(pointer) = self.seat.get_pointer() {
             pointer.axis(self, frame);
         }
@@ -206,19 +268,49 @@ impl Overwinter {
         }
     }
 
-    /// Windows came, went or moved: the pointer may be over another one without having moved.
+    /// The session is being locked: whatever holds pointer, keyboard or screen ends.
+    pub fn end_grabs(&mut self) {
+        self.end_drag();
+        let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
+        if let Some(pointer) = self.seat.get_pointer() {
+            pointer.unset_grab(self, serial, time);
+        }
+        if let Some(keyboard) = self.seat.get_keyboard() {
+            keyboard.unset_grab(self);
+        }
+        if let Some(touch) = self.seat.get_touch() {
+            touch.unset_grab(self);
+        }
+    }
+
+    /// Windows came, went or moved: the pointer may be over another one, or elsewhere on it, without having moved.
     pub fn pointer_refocus(&mut self) {
+        self.input.scene_moved = false;
         let Some(pointer) = self.seat.get_pointer() else {
             return;
         };
-        if self.input.drag.is_some() || pointer.is_grabbed() {
+        // A menu's grab goes along with what is beneath the pointer; a press, or what is dragged, holds on to what it has.
+        let held = pointer
+            .with_grab(|_, grab| !grab.is::<PopupPointerGrab<Overwinter>>())
+            .unwrap_or(false);
+        if self.input.drag.is_some() || held {
             return;
         }
         let at = pointer.current_location();
         let focus = under(&self.shell, at).surface();
-        if pointer.current_focus() == focus.as_ref().map(|(surface, _)| surface.clone()) {
+        if self.input.over == focus {
             return;
         }
+        let (old, new) = (pointer.current_focus(), focus.as_ref().map(|(s, _)| s));
+        if [old.as_ref(), new]
+            .into_iter()
+            .flatten()
+            .any(|s| !self.hears(s))
+        {
+            self.input.scene_moved = true;
+            return;
+        }
+        self.input.over.clone_from(&focus);
         let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
         pointer.motion(
             self,
@@ -230,5 +322,6 @@ impl Overwinter {
             },
         );
         pointer.frame(self);
+        self.review_constraint();
     }
 }

@@ -19,6 +19,7 @@ use wayland_server::protocol::wl_shm;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
 
 use crate::backend::Backend;
+use crate::client::is_privileged;
 use crate::render::{Cursor, Painter, Scene};
 use crate::state::Overwinter;
 
@@ -68,6 +69,10 @@ impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
         data_init: &mut DataInit<'_, Self>,
     ) {
         data_init.init(resource, ());
+    }
+
+    fn can_view(client: Client, (): &()) -> bool {
+        is_privileged(&client)
     }
 }
 
@@ -180,7 +185,8 @@ impl Dispatch<ZwlrScreencopyFrameV1, FrameData> for Overwinter {
     }
 }
 
-fn fits(buffer: &WlBuffer, region: Rectangle<i32, Physical>) -> bool {
+/// Whether the buffer is one that the region's pixels can be copied into.
+pub(super) fn fits(buffer: &WlBuffer, region: Rectangle<i32, Physical>) -> bool {
     with_buffer_contents(buffer, |_, len, shm| {
         let xrgb = matches!(
             shm_format_to_fourcc(shm.format),
@@ -216,7 +222,7 @@ impl Overwinter {
             let Some(data) = waiting.frame.data::<FrameData>() else {
                 continue;
             };
-            match self.pixels(data) {
+            match self.pixels(data.region, data.cursor) {
                 Ok(pixels) => {
                     // Who missed frames is told that all of it changed.
                     let whole = [data.region];
@@ -235,9 +241,14 @@ impl Overwinter {
         }
     }
 
-    fn pixels(&mut self, data: &FrameData) -> anyhow::Result<Vec<u8>> {
-        if let (Backend::Headless(headless), false) = (&mut self.backend, data.cursor) {
-            return headless.pixels(data.region);
+    /// What the frame that was just composited shows there, with the pointer or without.
+    pub(super) fn pixels(
+        &mut self,
+        region: Rectangle<i32, Physical>,
+        with_cursor: bool,
+    ) -> anyhow::Result<Vec<u8>> {
+        if let (Backend::Headless(headless), false) = (&mut self.backend, with_cursor) {
+            return headless.pixels(region);
         }
         let location = self
             .seat
@@ -247,12 +258,13 @@ impl Overwinter {
         let scene = Scene {
             shell: &self.shell,
             drag_icon: self.input.drag_icon.as_ref().map(|icon| (icon, location)),
-            cursor: data.cursor.then_some(Cursor {
+            cursor: with_cursor.then_some(Cursor {
                 location,
                 image: &self.input.cursor,
                 draw_named: true,
             }),
             scale: self.output.current_scale().fractional_scale(),
+            blank: self.output_power.is_off(),
         };
         let size = self
             .output
@@ -267,7 +279,7 @@ impl Overwinter {
             .as_mut()
             .ok_or_else(|| anyhow::anyhow!("no painter"))?;
         let whole = painter.scene(&scene, size)?;
-        Ok(crop(&whole, size.w, data.region))
+        Ok(crop(&whole, size.w, region))
     }
 
     fn finish(
@@ -315,7 +327,7 @@ fn crop(whole: &[u8], width: i32, region: Rectangle<i32, Physical>) -> Vec<u8> {
 }
 
 /// Copies rows into a buffer that [`fits`] has checked.
-fn write(buffer: &WlBuffer, region: Rectangle<i32, Physical>, pixels: &[u8]) -> bool {
+pub(super) fn write(buffer: &WlBuffer, region: Rectangle<i32, Physical>, pixels: &[u8]) -> bool {
     let row = (region.size.w * BYTES_PER_PIXEL) as usize;
     with_buffer_contents_mut(buffer, |target, len, shm| {
         for (y, source) in pixels

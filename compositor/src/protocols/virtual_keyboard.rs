@@ -19,6 +19,7 @@ use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_keyboard::KeymapFormat;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
 
+use crate::client::is_privileged;
 use crate::input::Keymap;
 use crate::state::Overwinter;
 
@@ -53,6 +54,10 @@ impl GlobalDispatch<ZwpVirtualKeyboardManagerV1, ()> for Overwinter {
     ) {
         data_init.init(resource, ());
     }
+
+    fn can_view(client: Client, (): &()) -> bool {
+        is_privileged(&client)
+    }
 }
 
 impl Dispatch<ZwpVirtualKeyboardManagerV1, ()> for Overwinter {
@@ -76,7 +81,7 @@ impl Dispatch<ZwpVirtualKeyboardManagerV1, ()> for Overwinter {
 impl Dispatch<ZwpVirtualKeyboardV1, VirtualKeyboard> for Overwinter {
     fn request(
         this: &mut Self,
-        _: &Client,
+        client: &Client,
         resource: &ZwpVirtualKeyboardV1,
         request: zwp_virtual_keyboard_v1::Request,
         data: &VirtualKeyboard,
@@ -105,7 +110,9 @@ impl Dispatch<ZwpVirtualKeyboardV1, VirtualKeyboard> for Overwinter {
                     KeyState::Pressed => data.lock().pressed.insert(code),
                     KeyState::Released => data.lock().pressed.remove(&code),
                 };
-                if changes {
+                if changes && this.is_grabbing_input_method(&client.id()) {
+                    this.key_of_input_method(&keymap, Keycode::new(code), state, time);
+                } else if changes {
                     this.key(&keymap, Keycode::new(code), state, time);
                 }
             }

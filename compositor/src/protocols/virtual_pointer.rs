@@ -10,19 +10,32 @@ use smithay::reexports::wayland_protocols_wlr::virtual_pointer::v1::server::zwlr
 use smithay::reexports::wayland_protocols_wlr::virtual_pointer::v1::server::zwlr_virtual_pointer_v1::{
     self, ZwlrVirtualPointerV1,
 };
-use smithay::utils::Point;
+use smithay::utils::{Logical, Point};
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_pointer;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
+use crate::client::is_privileged;
 use crate::state::Overwinter;
 
 /// What a virtual pointer has said since its last `frame`, and what it holds down.
 #[derive(Debug, Default)]
 pub struct VirtualPointer(Mutex<State>);
 
+/// One that never says `frame` is not waited for beyond this many events.
+const MOST_UNFRAMED: usize = 256;
+
+/// A motion or a button, until its frame.
+#[derive(Debug, Clone, Copy)]
+enum Said {
+    By(Point<f64, Logical>),
+    To(Point<f64, Logical>),
+    Button(u32, ButtonState),
+}
+
 #[derive(Debug, Default)]
 struct State {
+    said: Vec<(Said, u32)>,
     axis: Option<AxisFrame>,
     pressed: Vec<u32>,
 }
@@ -42,6 +55,10 @@ impl GlobalDispatch<ZwlrVirtualPointerManagerV1, ()> for Overwinter {
         data_init: &mut DataInit<'_, Self>,
     ) {
         data_init.init(resource, ());
+    }
+
+    fn can_view(client: Client, (): &()) -> bool {
+        is_privileged(&client)
     }
 }
 
@@ -77,7 +94,9 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
     ) {
         use zwlr_virtual_pointer_v1::Request;
         match request {
-            Request::Motion { time, dx, dy } => this.pointer_by(Point::from((dx, dy)), time),
+            Request::Motion { time, dx, dy } => {
+                this.virtual_pointer_said(data, Said::By(Point::from((dx, dy))), time)
+            }
             Request::MotionAbsolute {
                 time,
                 x,
@@ -93,7 +112,7 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
                     f64::from(x) / f64::from(x_extent) * area.w,
                     f64::from(y) / f64::from(y_extent) * area.h,
                 );
-                this.pointer_to(Point::from(at), time);
+                this.virtual_pointer_said(data, Said::To(Point::from(at)), time);
             }
             Request::Button {
                 time,
@@ -107,7 +126,7 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
                     } else {
                         ButtonState::Released
                     };
-                    this.pointer_button(button, state, time);
+                    this.virtual_pointer_said(data, Said::Button(button, state), time);
                 }
             }
             Request::Axis { time, axis, value } => {
@@ -147,6 +166,7 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
                 data.lock().scroll(time, |frame| frame.source(source));
             }
             Request::Frame => {
+                this.virtual_pointer_does(data);
                 let axis = data.lock().axis.take();
                 if let Some(axis) = axis {
                     this.pointer_axis(axis);
@@ -159,10 +179,36 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
 
     fn destroyed(this: &mut Self, _: ClientId, _: &ZwlrVirtualPointerV1, data: &VirtualPointer) {
         let time = this.now_ms();
+        this.virtual_pointer_does(data);
         let pressed = std::mem::take(&mut data.lock().pressed);
         for button in pressed {
             this.pointer_button(button, ButtonState::Released, time);
             this.pointer_frame();
+        }
+    }
+}
+
+impl Overwinter {
+    fn virtual_pointer_said(&mut self, pointer: &VirtualPointer, said: Said, time: u32) {
+        let full = {
+            let mut state = pointer.lock();
+            state.said.push((said, time));
+            state.said.len() > MOST_UNFRAMED
+        };
+        if full {
+            self.virtual_pointer_does(pointer);
+        }
+    }
+
+    /// What was said since the last frame happens.
+    fn virtual_pointer_does(&mut self, pointer: &VirtualPointer) {
+        let said = std::mem::take(&mut pointer.lock().said);
+        for (said, time) in said {
+            match said {
+                Said::By(delta) => self.pointer_by(delta, time),
+                Said::To(at) => self.pointer_to(at, time),
+                Said::Button(button, state) => self.pointer_button(button, state, time),
+            }
         }
     }
 }

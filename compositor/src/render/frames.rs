@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use calloop::timer::{TimeoutAction, Timer};
+use smithay::desktop::PopupManager;
 use smithay::desktop::utils::{
     OutputPresentationFeedback, send_frames_surface_tree, take_presentation_feedback_surface_tree,
 };
@@ -20,7 +21,7 @@ use wayland_protocols::wp::presentation_time::server::wp_presentation_feedback::
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::{Cursor, Scene, Tracker};
-use crate::shell::Item;
+use crate::shell::{Item, Standing};
 use crate::state::Overwinter;
 
 /// Between two frames: 60 a second, which every host and viewer keeps up with.
@@ -97,7 +98,11 @@ impl Overwinter {
             Ok(tracker) => self.frames.tracker = tracker,
             Err(error) => tracing::error!(%error, "the resized output cannot be drawn"),
         }
+        self.arrange_layers(None);
         self.refit_windows();
+        self.refit_lock();
+        self.tell_output_managers();
+        self.tell_capture_sizes();
         self.schedule_frame();
     }
 
@@ -119,6 +124,7 @@ impl Overwinter {
             drag_icon,
             cursor,
             scale,
+            blank: self.output_power.is_off(),
         };
         let drawn = match self.backend.draw(&scene, &mut self.frames.tracker) {
             Ok(drawn) => drawn,
@@ -133,7 +139,9 @@ impl Overwinter {
         if !drawn.damage.is_empty() {
             self.frames.count += 1;
         }
+        self.confirm_lock();
         self.serve_screencopy(&drawn.damage);
+        self.serve_captures(&drawn.damage);
         self.tell_clients_of_frame();
         self.popups.cleanup();
     }
@@ -144,9 +152,12 @@ impl Overwinter {
         let now = self.now();
         let output = self.output.clone();
         let restoring = self.shell.restoring().map(|w| w.window.clone());
-        let shown = self.shell.stack().iter().filter_map(|item| match item {
-            Item::Window(id) => self.shell.window(*id).map(|w| w.window.clone()),
-            Item::Ghost(_) => None,
+        let off = self.output_power.is_off();
+        let shown = self.shell.order().filter_map(|standing| match standing {
+            Standing::Item(Item::Window(id)) if !off => {
+                self.shell.window(id).map(|w| w.window.clone())
+            }
+            _ => None,
         });
         let mut feedback = OutputPresentationFeedback::new(&output);
         for window in shown.chain(restoring) {
@@ -166,6 +177,17 @@ impl Overwinter {
                 |_, _| Kind::empty(),
             );
         };
+        for standing in self.shell.order().filter(|_| !off) {
+            let root = match standing {
+                Standing::Lock(surface) => surface,
+                Standing::Layer(layer) => layer.surface.wl_surface(),
+                Standing::Item(_) => continue,
+            };
+            lone(root);
+            for (popup, _) in PopupManager::popups_for_surface(root) {
+                lone(popup.wl_surface());
+            }
+        }
         if let CursorImageStatus::Surface(surface) = &self.input.cursor {
             lone(surface);
         }

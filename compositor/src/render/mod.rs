@@ -13,7 +13,7 @@ use smithay::utils::{Logical, Point, Scale};
 use smithay::wayland::compositor::with_states;
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use crate::shell::{Item, Shell};
+use crate::shell::{Item, Shell, Standing};
 
 mod arrow;
 mod client_surface;
@@ -71,7 +71,7 @@ pub struct Cursor<'a> {
 /// All that is on screen.
 #[derive(Debug)]
 pub struct Scene<'a> {
-    /// Windows and ghosts.
+    /// Windows, ghosts, panels, or the lock.
     pub shell: &'a Shell,
     /// What is dragged, and where the pointer holds it.
     pub drag_icon: Option<(&'a WlSurface, Point<f64, Logical>)>,
@@ -79,6 +79,8 @@ pub struct Scene<'a> {
     pub cursor: Option<Cursor<'a>>,
     /// Buffer pixels per logical pixel.
     pub scale: f64,
+    /// The screen is off.
+    pub blank: bool,
 }
 
 impl Scene<'_> {
@@ -89,11 +91,14 @@ impl Scene<'_> {
         R::TextureId: Texture + Clone + Send + 'static,
     {
         let mut elements = Vec::new();
+        if self.blank {
+            return elements;
+        }
         let scale = Scale::from(self.scale);
         if let Some(cursor) = self.cursor {
             self.cursor_elements(renderer, cursor, &mut elements);
         }
-        if let Some((surface, at)) = self.drag_icon {
+        if let Some((surface, at)) = self.drag_icon.filter(|_| self.shell.lock.is_none()) {
             let at = at.to_physical(scale).to_i32_round();
             elements.extend(render_elements_from_surface_tree(
                 renderer,
@@ -104,10 +109,26 @@ impl Scene<'_> {
                 Kind::Unspecified,
             ));
         }
-        for item in self.shell.stack().iter().rev() {
-            match item {
-                Item::Window(id) => {
-                    let Some(window) = self.shell.window(*id) else {
+        for standing in self.shell.order() {
+            match standing {
+                Standing::Lock(surface) => elements.extend(render_elements_from_surface_tree(
+                    renderer,
+                    surface,
+                    (0, 0),
+                    scale,
+                    1.0,
+                    Kind::Unspecified,
+                )),
+                Standing::Layer(layer) => {
+                    let at = layer.rect.loc.to_physical_precise_round(scale);
+                    elements.extend(
+                        layer
+                            .surface
+                            .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
+                    );
+                }
+                Standing::Item(Item::Window(id)) => {
+                    let Some(window) = self.shell.window(id) else {
                         continue;
                     };
                     let at = window.surface_origin().to_physical_precise_round(scale);
@@ -117,8 +138,8 @@ impl Scene<'_> {
                             .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
                     );
                 }
-                Item::Ghost(id) => {
-                    if let Some(ghost) = self.shell.ghost(*id) {
+                Standing::Item(Item::Ghost(id)) => {
+                    if let Some(ghost) = self.shell.ghost(id) {
                         ghost.elements(renderer, scale, &mut elements);
                     }
                 }

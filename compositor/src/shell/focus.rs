@@ -1,10 +1,11 @@
 //! Focus: click to focus and raise; when the focused window goes, the next one below takes over.
 
 use smithay::utils::SERIAL_COUNTER;
+use wayland_server::protocol::wl_surface::WlSurface;
 
 use overwinter_session::Event;
 
-use super::{Item, Visibility, WindowId};
+use super::{Item, Listener, Visibility, WindowId};
 use crate::state::Overwinter;
 
 impl Overwinter {
@@ -18,6 +19,7 @@ impl Overwinter {
             return;
         }
         self.shell.raise(item);
+        self.shell.layers.let_go_of_keyboard();
         self.shell.focus_chosen = true;
         self.focus_item(Some(item));
         self.touch_ghost(item);
@@ -47,6 +49,12 @@ impl Overwinter {
     pub fn focus_item(&mut self, item: Option<Item>) {
         self.shell.focus = item;
         self.shell.note_choice();
+        let surface = match item {
+            Some(Item::Window(id)) => self.shell.window(id),
+            _ => None,
+        };
+        let surface = surface.map(|w| w.toplevel().wl_surface().clone());
+        self.end_popup_grab_of_others(surface.as_ref());
         self.refresh_activated();
         self.keyboard_refocus();
     }
@@ -72,26 +80,38 @@ impl Overwinter {
 
     /// Brings the keyboard's Wayland focus in line with the shell's: nothing while the group's input is held.
     pub fn keyboard_refocus(&mut self) {
-        let surface = self.shell.focus.and_then(|item| {
-            let Item::Window(id) = item else { return None };
-            let held = self
-                .shell
-                .group_of(id)
-                .and_then(|g| self.shell.group(g))
-                .is_some_and(|g| g.holds_keys());
-            if held {
-                return None;
-            }
-            self.shell
-                .window(id)
-                .map(|w| w.toplevel().wl_surface().clone())
-        });
+        let surface = match self.shell.listener() {
+            Listener::Locker(surface) => surface,
+            Listener::Layer(surface) => Some(surface),
+            Listener::Item(Item::Window(id)) => self.surface_for_keys(id),
+            Listener::Item(Item::Ghost(_)) | Listener::Nobody => None,
+        };
         let Some(keyboard) = self.seat.get_keyboard() else {
             return;
         };
-        if keyboard.current_focus() != surface {
+        let old = keyboard.current_focus();
+        if old != surface {
+            if [&old, &surface]
+                .into_iter()
+                .flatten()
+                .any(|s| !self.hears(s))
+            {
+                self.input.focus_moved = true;
+                return;
+            }
             keyboard.set_focus(self, surface, SERIAL_COUNTER.next_serial());
+            self.review_constraint();
         }
+    }
+
+    /// The focused window's surface, unless its group's keys are held.
+    fn surface_for_keys(&self, id: WindowId) -> Option<WlSurface> {
+        let group = self.shell.group_of(id).and_then(|g| self.shell.group(g));
+        if group.is_some_and(|g| g.holds_keys()) {
+            return None;
+        }
+        let window = self.shell.window(id)?;
+        Some(window.toplevel().wl_surface().clone())
     }
 
     /// The item is no longer on the desktop: if it had the focus, the topmost window takes it.

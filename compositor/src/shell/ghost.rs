@@ -272,7 +272,7 @@ impl Overwinter {
             .is_some_and(|g| g.had_focus == Some(id) && g.had_chosen_focus);
         let focused =
             had_focus || (self.shell.focus_chosen && self.shell.focus == Some(Item::Window(id)));
-        let (bbox, geometry) = (window.window.bbox(), window.window.geometry());
+        let (bbox, geometry) = (window.window.bbox(), window.geometry());
         let painter = with_picture.then(|| painter(&mut self.painter)).flatten();
         let picture = painter.and_then(|painter| {
             painter

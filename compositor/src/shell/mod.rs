@@ -5,7 +5,8 @@
 //! 1. The stack holds each shown window and each ghost once, lowest first, and nothing else.
 //! 2. A dialog stands above its parent; raising one raises its family.
 //! 3. What has the focus is in the stack, or nothing has.
-//! 4. The keyboard's Wayland focus is the focused window's surface, unless that window's group holds its input.
+//! 4. The keyboard's Wayland focus is the focused window's surface, unless that window's group holds its input, a layer surface
+//!    has the keyboard, or the session is locked.
 //! 5. A window bound to a copy that is not its group's holder is never shown.
 
 use std::collections::BTreeMap;
@@ -23,17 +24,25 @@ mod binding;
 mod focus;
 mod ghost;
 mod group;
+mod layers;
+mod lock;
+mod order;
 mod placement;
 mod present;
 mod stack;
 mod swap;
+mod toplevels;
 mod window;
 
 pub use binding::{Binding, Grant};
 pub use ghost::Ghost;
 pub use group::{Group, Phase};
+pub use layers::{Layer, Layers};
+pub use lock::Lock;
+pub use order::{Listener, Standing};
 pub use stack::Stack;
-pub use window::{ResizeAnchor, ShellWindow, Visibility, WindowMode};
+pub use toplevels::{Entry, Toplevel};
+pub use window::{ModeWish, ResizeAnchor, ShellWindow, Visibility, WindowMode};
 
 /// Names a window for its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +69,10 @@ pub struct Shell {
     groups: BTreeMap<GroupId, Group>,
     grants: BTreeMap<String, Grant>,
     stack: Stack,
+    /// Panels, wallpapers, launchers.
+    pub layers: Layers,
+    /// Set while the session is locked.
+    pub lock: Option<Lock>,
     focus: Option<Item>,
     /// The user (or a new window) chose it; false when it fell to the topmost window.
     focus_chosen: bool,
@@ -285,7 +298,7 @@ impl Shell {
 }
 
 impl Overwinter {
-    /// The part of the desktop that windows use.
+    /// The whole output.
     pub fn area(&self) -> Rectangle<i32, Logical> {
         let size = self
             .output

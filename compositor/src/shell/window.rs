@@ -25,6 +25,15 @@ pub enum WindowMode {
     Fullscreen,
 }
 
+/// What a client or a panel wishes of a window's mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModeWish {
+    /// Maximized, or no longer.
+    Maximized(bool),
+    /// Fullscreen, or no longer.
+    Fullscreen(bool),
+}
+
 /// Whether a mapped window is shown, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
@@ -59,12 +68,16 @@ pub struct ShellWindow {
     pub location: Point<i32, Logical>,
     /// Has a buffer.
     pub mapped: bool,
+    /// It has a place on the desktop, also while it is not mapped.
+    pub placed: bool,
     /// When it got its first buffer.
     pub first_buffer: Option<Instant>,
     /// Whether it may be on the desktop.
     pub visibility: Visibility,
     /// How it fills the desktop.
     pub mode: WindowMode,
+    /// What it goes back to from fullscreen.
+    maximized_beneath: bool,
     /// Where it goes back to from maximized or fullscreen.
     pub restore: Option<Rectangle<i32, Logical>>,
     /// Applied with the first commit that has this size.
@@ -86,9 +99,11 @@ impl ShellWindow {
             toplevel,
             location: Point::default(),
             mapped: false,
+            placed: false,
             first_buffer: None,
             visibility: Visibility::Shown,
             mode: WindowMode::Floating,
+            maximized_beneath: false,
             restore: None,
             moving_to: None,
             anchor: None,
@@ -104,12 +119,26 @@ impl ShellWindow {
 
     /// Window geometry on the desktop.
     pub fn rect(&self) -> Rectangle<i32, Logical> {
-        Rectangle::new(self.location, self.window.geometry().size)
+        Rectangle::new(self.location, self.geometry().size)
     }
 
     /// Where the surface's own top left corner is: shadows start there.
     pub fn surface_origin(&self) -> Point<i32, Logical> {
-        self.location - self.window.geometry().loc
+        self.location - self.geometry().loc
+    }
+
+    /// The window within its surface: what the client says, without its shadows. When it does not say, it is the surface and
+    /// what hangs out of it to the right and below; to the left and above, a subsurface that moves would move the window.
+    pub fn geometry(&self) -> Rectangle<i32, Logical> {
+        let set = with_states(self.toplevel.wl_surface(), |states| {
+            let mut cached = states.cached_state.get::<SurfaceCachedState>();
+            cached.current().geometry.is_some()
+        });
+        if set {
+            return self.window.geometry();
+        }
+        let all = self.window.bbox();
+        Rectangle::from_size((all.loc + all.size.to_point()).to_size())
     }
 
     /// Hidden, but about to be shown.
@@ -122,6 +151,15 @@ impl ShellWindow {
         with_states(self.toplevel.wl_surface(), |states| {
             let data = states.data_map.get::<XdgToplevelSurfaceData>()?;
             data.lock().ok()?.title.clone()
+        })
+        .unwrap_or_default()
+    }
+
+    /// App id as the client set it; empty when it did not.
+    pub fn app_id(&self) -> String {
+        with_states(self.toplevel.wl_surface(), |states| {
+            let data = states.data_map.get::<XdgToplevelSurfaceData>()?;
+            data.lock().ok()?.app_id.clone()
         })
         .unwrap_or_default()
     }
@@ -153,7 +191,11 @@ impl Overwinter {
         }
         match (window.mapped, window.has_buffer()) {
             (false, false) => self.configure_first(id),
-            (false, true) => self.map_window(id),
+            (false, true) => {
+                // It should have waited for this; that it did not is between it and its own first frame's size.
+                self.configure_first(id);
+                self.map_window(id)
+            }
             (true, false) => {
                 window.mapped = false;
                 window.first_buffer = None;
@@ -165,7 +207,7 @@ impl Overwinter {
     }
 
     fn configure_first(&mut self, id: WindowId) {
-        let bounds = self.area().size;
+        let bounds = self.work_area().size;
         let Some(window) = self.shell.window(id) else {
             return;
         };
@@ -187,6 +229,7 @@ impl Overwinter {
             return;
         };
         window.mapped = true;
+        window.placed = true;
         window.first_buffer = Some(Instant::now());
         window.location = location;
         window.moving_to = None;
@@ -204,14 +247,18 @@ impl Overwinter {
 
     /// Where a window that appears goes.
     fn first_place(&self, id: WindowId) -> Point<i32, Logical> {
-        let area = self.area();
+        let area = self.work_area();
         let Some(window) = self.shell.window(id) else {
             return area.loc;
         };
-        if window.mode != WindowMode::Floating {
-            return area.loc;
+        match window.mode {
+            // One that was hidden for a while comes back where it stood.
+            WindowMode::Floating if window.placed => return window.location,
+            WindowMode::Floating => {}
+            WindowMode::Maximized => return area.loc,
+            WindowMode::Fullscreen => return self.area().loc,
         }
-        let size = window.window.geometry().size;
+        let size = window.geometry().size;
         let parent = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
         if let Some(parent) = parent.and_then(|p| self.shell.window(p)) {
             return centre_on(area, parent.rect(), size);
@@ -230,7 +277,7 @@ impl Overwinter {
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
-        let size = window.window.geometry().size;
+        let size = window.geometry().size;
         if let Some(target) = window.moving_to
             && (target.size == size || window.toplevel.current_state().size == Some(target.size))
         {
@@ -256,6 +303,14 @@ impl Overwinter {
         if let Some(window) = self.shell.window_mut(id) {
             window.visibility = Visibility::Shown;
         }
+        self.schedule_frame();
+    }
+
+    /// Puts what stands on the desktop there.
+    pub fn put_window(&mut self, item: Item, at: Point<i32, Logical>) {
+        self.shell.move_item(item, at);
+        self.reconstrain_popups(item);
+        self.pointer_refocus();
         self.schedule_frame();
     }
 
@@ -307,20 +362,46 @@ impl Overwinter {
     }
 
     /// Maximize, fullscreen or back, as the client asked.
-    pub fn mode_request(&mut self, toplevel: &ToplevelSurface, mode: WindowMode) {
+    pub fn mode_request(&mut self, toplevel: &ToplevelSurface, wish: ModeWish) {
         let Some(id) = self.shell.window_of(toplevel.wl_surface()) else {
             return;
         };
-        self.set_mode(id, mode);
+        self.wish_mode(id, wish);
         // xdg-shell promises a configure in answer, changed or not; before the first one it comes with that.
         if toplevel.is_initial_configure_sent() {
             toplevel.send_configure();
         }
     }
 
+    /// As [`set_mode`](Self::set_mode), by what is wished. A fullscreen window stays so, and is maximized or not afterwards.
+    pub fn wish_mode(&mut self, id: WindowId, wish: ModeWish) {
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        let fullscreen = window.mode == WindowMode::Fullscreen;
+        let mode = match wish {
+            ModeWish::Maximized(on) if fullscreen => {
+                window.maximized_beneath = on;
+                return;
+            }
+            ModeWish::Maximized(true) => WindowMode::Maximized,
+            ModeWish::Maximized(false) => WindowMode::Floating,
+            ModeWish::Fullscreen(true) => {
+                if !fullscreen {
+                    window.maximized_beneath = window.mode == WindowMode::Maximized;
+                }
+                WindowMode::Fullscreen
+            }
+            ModeWish::Fullscreen(false) if !fullscreen => return,
+            ModeWish::Fullscreen(false) if window.maximized_beneath => WindowMode::Maximized,
+            ModeWish::Fullscreen(false) => WindowMode::Floating,
+        };
+        self.set_mode(id, mode);
+    }
+
     /// Sets mode, size and place in the pending state; the caller sends it.
     pub fn set_mode(&mut self, id: WindowId, mode: WindowMode) {
-        let area = self.area();
+        let (output, area) = (self.area(), self.work_area());
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
@@ -335,7 +416,8 @@ impl Overwinter {
         window.anchor = None;
         let target = match mode {
             WindowMode::Floating => window.restore.take(),
-            WindowMode::Maximized | WindowMode::Fullscreen => Some(area),
+            WindowMode::Maximized => Some(area),
+            WindowMode::Fullscreen => Some(output),
         };
         window.moving_to = target;
         window.toplevel.with_pending_state(|state| {
@@ -353,21 +435,25 @@ impl Overwinter {
         });
     }
 
-    /// The output changed: windows that fill it follow, others stay in reach.
+    /// The output, or the room that panels leave of it, changed: windows that fill it follow, others stay in reach.
     pub fn refit_windows(&mut self) {
-        let area = self.area();
+        let (output, area) = (self.area(), self.work_area());
         for window in self.shell.windows.values_mut() {
-            if window.mode == WindowMode::Floating {
-                let last = area.loc + area.size.to_point() - Point::from((64, 32));
-                window.location.x = window.location.x.min(last.x);
-                window.location.y = window.location.y.min(last.y);
-            } else {
-                window.moving_to = Some(area);
-                window
-                    .toplevel
-                    .with_pending_state(|state| state.size = Some(area.size));
-                window.toplevel.send_pending_configure();
-            }
+            let filled = match window.mode {
+                WindowMode::Floating => {
+                    let last = area.loc + area.size.to_point() - Point::from((64, 32));
+                    window.location.x = window.location.x.min(last.x);
+                    window.location.y = window.location.y.min(last.y);
+                    continue;
+                }
+                WindowMode::Maximized => area,
+                WindowMode::Fullscreen => output,
+            };
+            window.moving_to = Some(filled);
+            window
+                .toplevel
+                .with_pending_state(|state| state.size = Some(filled.size));
+            window.toplevel.send_pending_configure();
         }
     }
 }

@@ -45,6 +45,25 @@ pub mod ow {
 }
 use ow::{overwinter_manager_v1, overwinter_window_v1};
 
+/// Keeps the events of these interfaces in `Data::told`.
+#[macro_export]
+macro_rules! logs {
+    ($($interface:ty),* $(,)?) => {$(
+        impl wayland_client::Dispatch<$interface, ()> for $crate::common::Data {
+            fn event(
+                data: &mut Self,
+                _: &$interface,
+                event: <$interface as wayland_client::Proxy>::Event,
+                (): &(),
+                _: &wayland_client::Connection,
+                _: &wayland_client::QueueHandle<Self>,
+            ) {
+                data.told.push(format!("{event:?}"));
+            }
+        }
+    )*};
+}
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The compositor.
@@ -71,6 +90,12 @@ impl Fixture {
     pub fn client(&mut self) -> Client {
         let (ours, theirs) = UnixStream::pair().unwrap();
         self.server.add_client(theirs).unwrap();
+        let (connection, globals, queue) = self.connect(ours);
+        Client::new(self, connection, globals, queue)
+    }
+
+    /// Learns what the compositor offers over this connection.
+    pub fn connect(&mut self, ours: UnixStream) -> (Connection, GlobalList, EventQueue<Data>) {
         // The registry's first roundtrip blocks, so somebody else has to turn the loop: this thread, until it is done.
         let connecting = std::thread::spawn(move || {
             let connection = Connection::from_socket(ours).unwrap();
@@ -85,8 +110,7 @@ impl Fixture {
             );
             self.turn();
         }
-        let (connection, globals, queue) = connecting.join().unwrap();
-        Client::new(self, connection, globals, queue)
+        connecting.join().unwrap()
     }
 
     /// Turns compositor and client until the condition holds.
@@ -214,19 +238,22 @@ pub struct Data {
     pub popup_at: Option<(i32, i32, i32, i32)>,
     pub bound: Vec<String>,
     pub refused: Vec<String>,
+    /// Events of protocols that a test file speaks itself, as text (see [`logs`]).
+    pub told: Vec<String>,
     xkb: Option<xkb::State>,
     shot: Shot,
 }
 
 pub struct Client {
+    pub globals: GlobalList,
     pub connection: Connection,
-    queue: EventQueue<Data>,
+    pub queue: EventQueue<Data>,
     pub data: Data,
     compositor: wl_compositor::WlCompositor,
     shm: wl_shm::WlShm,
     wm: xdg_wm_base::XdgWmBase,
     pub seat: wl_seat::WlSeat,
-    output: wl_output::WlOutput,
+    pub output: wl_output::WlOutput,
     screencopy: zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1,
     keyboards: zwp_virtual_keyboard_manager_v1::ZwpVirtualKeyboardManagerV1,
     pointers: zwlr_virtual_pointer_manager_v1::ZwlrVirtualPointerManagerV1,
@@ -254,12 +281,29 @@ impl Client {
             pointers: globals.bind(&qh, 2..=2, ()).unwrap(),
             overwinter: globals.bind(&qh, 1..=1, ()).unwrap(),
             seat,
+            globals,
             connection,
             queue,
             data: Data::default(),
         };
         fixture.roundtrip(&mut client);
         client
+    }
+
+    /// Binds a global of the newest version that both know.
+    pub fn bind<I>(&self) -> I
+    where
+        I: Proxy + 'static,
+        Data: Dispatch<I, ()>,
+    {
+        let newest = I::interface().version;
+        self.globals.bind(&self.qh(), 1..=newest, ()).unwrap()
+    }
+
+    /// How often an event whose text starts so was told.
+    pub fn told(&self, start: &str) -> usize {
+        let told = self.data.told.iter();
+        told.filter(|event| event.starts_with(start)).count()
     }
 
     pub fn qh(&self) -> QueueHandle<Data> {
@@ -342,6 +386,32 @@ impl Client {
         xdg_surface::XdgSurface,
         xdg_popup::XdgPopup,
     ) {
+        self.popup_within(Some(&parent.xdg), at, size)
+    }
+
+    /// A popup whose parent another protocol names.
+    pub fn popup_of_none(
+        &self,
+        at: (i32, i32),
+        size: (i32, i32),
+    ) -> (
+        wl_surface::WlSurface,
+        xdg_surface::XdgSurface,
+        xdg_popup::XdgPopup,
+    ) {
+        self.popup_within(None, at, size)
+    }
+
+    fn popup_within(
+        &self,
+        parent: Option<&xdg_surface::XdgSurface>,
+        at: (i32, i32),
+        size: (i32, i32),
+    ) -> (
+        wl_surface::WlSurface,
+        xdg_surface::XdgSurface,
+        xdg_popup::XdgPopup,
+    ) {
         let qh = self.qh();
         let positioner = self.wm.create_positioner(&qh, ());
         positioner.set_size(size.0, size.1);
@@ -356,7 +426,7 @@ impl Client {
         let xdg = self
             .wm
             .get_xdg_surface(&surface, &qh, surface.id().protocol_id());
-        let popup = xdg.get_popup(Some(&parent.xdg), &positioner, &qh, ());
+        let popup = xdg.get_popup(parent, &positioner, &qh, ());
         (surface, xdg, popup)
     }
 

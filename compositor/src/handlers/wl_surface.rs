@@ -1,0 +1,152 @@
+//! wl_surface and what belongs to it: smithay's, but for two things.
+//!
+//! The end of a surface is heard of while its client can still be told what that means for it.
+//!
+//! A subsurface's place belongs to its parent's state: it is asked for ([`Place::asked`]), taken up by the parent's next commit
+//! ([`Place::committed`]), and true when that commit is applied. Smithay 0.7.0 makes it part of the subsurface's own state, so
+//! that it would move with a commit of its own, or of its grandparent.
+
+use std::sync::{Mutex, PoisonError};
+
+use smithay::utils::{Logical, Point};
+use smithay::wayland::compositor::{
+    CompositorState, RegionUserData, SubsurfaceCachedState, SubsurfaceUserData, SurfaceUserData,
+    get_children, get_parent, with_states,
+};
+use wayland_server::backend::ClientId;
+use wayland_server::protocol::wl_callback::WlCallback;
+use wayland_server::protocol::wl_compositor::WlCompositor;
+use wayland_server::protocol::wl_region::WlRegion;
+use wayland_server::protocol::wl_subcompositor::WlSubcompositor;
+use wayland_server::protocol::wl_subsurface::{self, WlSubsurface};
+use wayland_server::protocol::wl_surface::{self, WlSurface};
+use wayland_server::{
+    Client, DataInit, Dispatch, DisplayHandle, delegate_dispatch, delegate_global_dispatch,
+};
+
+use crate::state::Overwinter;
+
+// What `delegate_compositor!` does, with surfaces and subsurfaces looked at first.
+delegate_global_dispatch!(Overwinter: [WlCompositor: ()] => CompositorState);
+delegate_global_dispatch!(Overwinter: [WlSubcompositor: ()] => CompositorState);
+delegate_dispatch!(Overwinter: [WlCompositor: ()] => CompositorState);
+delegate_dispatch!(Overwinter: [WlRegion: RegionUserData] => CompositorState);
+delegate_dispatch!(Overwinter: [WlCallback: ()] => CompositorState);
+delegate_dispatch!(Overwinter: [WlSubcompositor: ()] => CompositorState);
+
+impl Dispatch<WlSurface, SurfaceUserData> for Overwinter {
+    fn request(
+        this: &mut Self,
+        client: &Client,
+        surface: &WlSurface,
+        request: wl_surface::Request,
+        data: &SurfaceUserData,
+        display: &DisplayHandle,
+        init: &mut DataInit<'_, Self>,
+    ) {
+        match request {
+            wl_surface::Request::Destroy => this.lift_fingers_from(surface),
+            wl_surface::Request::Commit => commit_places(surface),
+            _ => {}
+        }
+        <CompositorState as Dispatch<WlSurface, SurfaceUserData, Self>>::request(
+            this, client, surface, request, data, display, init,
+        );
+    }
+
+    fn destroyed(this: &mut Self, client: ClientId, surface: &WlSurface, data: &SurfaceUserData) {
+        <CompositorState as Dispatch<WlSurface, SurfaceUserData, Self>>::destroyed(
+            this, client, surface, data,
+        );
+    }
+}
+
+impl Dispatch<WlSubsurface, SubsurfaceUserData> for Overwinter {
+    fn request(
+        this: &mut Self,
+        client: &Client,
+        subsurface: &WlSubsurface,
+        request: wl_subsurface::Request,
+        data: &SubsurfaceUserData,
+        display: &DisplayHandle,
+        init: &mut DataInit<'_, Self>,
+    ) {
+        if let wl_subsurface::Request::SetPosition { x, y } = request {
+            with_place(data.surface(), |place| place.asked = Some((x, y).into()));
+            return;
+        }
+        <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, Self>>::request(
+            this, client, subsurface, request, data, display, init,
+        );
+    }
+
+    fn destroyed(
+        this: &mut Self,
+        client: ClientId,
+        subsurface: &WlSubsurface,
+        data: &SubsurfaceUserData,
+    ) {
+        // Should the surface become a subsurface again, it begins anew.
+        with_place(data.surface(), |place| *place = Place::default());
+        <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, Self>>::destroyed(
+            this, client, subsurface, data,
+        );
+    }
+}
+
+/// A subsurface's place on its parent, until it is true.
+#[derive(Debug, Default)]
+struct Place {
+    asked: Option<Point<i32, Logical>>,
+    committed: Option<Point<i32, Logical>>,
+    applied: Option<Point<i32, Logical>>,
+}
+
+fn with_place<T>(subsurface: &WlSurface, with: impl FnOnce(&mut Place) -> T) -> T {
+    with_states(subsurface, |states| {
+        let place = states
+            .data_map
+            .get_or_insert_threadsafe(|| Mutex::new(Place::default()));
+        with(&mut place.lock().unwrap_or_else(PoisonError::into_inner))
+    })
+}
+
+/// A client commits the parent.
+fn commit_places(parent: &WlSurface) {
+    for child in get_children(parent) {
+        with_place(&child, |place| {
+            if let Some(asked) = place.asked.take() {
+                place.committed = Some(asked);
+            }
+        });
+    }
+}
+
+/// A commit of the surface is applied: its subsurfaces stand where it says, and it stays where its parent said.
+pub(super) fn apply_places(surface: &WlSurface) {
+    for child in get_children(surface) {
+        let changed = with_place(&child, |place| {
+            let committed = place.committed.take();
+            place.applied = committed.or(place.applied);
+            committed.is_some()
+        });
+        if changed {
+            hold_place(&child);
+        }
+    }
+    // Its own state came with whatever place smithay thought that it had when it was committed.
+    if get_parent(surface).is_some() {
+        hold_place(surface);
+    }
+}
+
+fn hold_place(subsurface: &WlSurface) {
+    let Some(location) = with_place(subsurface, |place| place.applied) else {
+        return;
+    };
+    with_states(subsurface, |states| {
+        let mut cached = states.cached_state.get::<SubsurfaceCachedState>();
+        cached.pending().location = location;
+        cached.current().location = location;
+    });
+}
