@@ -177,7 +177,7 @@ impl Store {
             .open(&path)
             .map_err(|e| self.disk.fail("open", &path, needed, e))?;
         if let Err(e) = file.write_at(state.mark.offset, &record) {
-            // Not all of it was taken, so it can never pass for a record; what is there is cut off.
+            // What is there of it is cut off. Where that fails, too, it may be all of it, whatever the system said.
             let error = self.disk.fail("append to", &path, needed, e);
             if file
                 .set_len(state.mark.offset)
@@ -185,6 +185,10 @@ impl Store {
                 .is_err()
             {
                 state.unsettled = true;
+                return Err(StoreError::Unknown {
+                    group,
+                    source: Box::new(error),
+                });
             }
             return Err(error);
         }
