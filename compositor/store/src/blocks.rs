@@ -11,6 +11,7 @@ use crate::{
     error::Result,
     group::{GroupState, Info, Part},
     store::Store,
+    together,
 };
 
 /// Up to this many chunks are named in the journal itself; a longer list is stored like a snapshot's bytes. Keeps records
@@ -20,6 +21,9 @@ const MAX_INLINE: usize = 32;
 /// Left free for the journals: a save is refused before it takes the last bytes, so that a move can still be aborted and a
 /// group forgotten on a full disk.
 pub(crate) const RESERVE: u64 = 1 << 20;
+
+/// So many chunks are sealed, and then written, at the same time: enough for all cores and for the disk, little enough for memory.
+const TOGETHER: usize = 32;
 
 /// Chunks that one save has written and not yet referred to.
 #[derive(Default)]
@@ -84,23 +88,30 @@ impl Store {
         };
         let mut chunks = Vec::new();
         let mut written: BTreeSet<ChunkId> = batch.temps.iter().map(|(_, id, _)| *id).collect();
-        for range in chunk::cut(&state.keys, bytes) {
-            let rest = (bytes.len() - range.start) as u64;
-            let plain = &bytes[range];
-            let id = chunk::id(&state.keys, plain);
-            chunks.push((id, plain.len() as u32));
-            if written.contains(&id) || self.is_durable(group, state, id)? {
-                continue;
+        for cuts in chunk::cut(&state.keys, bytes).chunks(TOGETHER) {
+            let plain: Vec<&[u8]> = cuts.iter().map(|range| &bytes[range.clone()]).collect();
+            let ids = together::map(&plain, together::cores(), |p| chunk::id(&state.keys, p));
+            let mut new = Vec::new();
+            for (id, plain) in ids.into_iter().zip(plain) {
+                chunks.push((id, plain.len() as u32));
+                if written.insert(id) && !self.is_durable(group, state, id)? {
+                    new.push((id, self.disk.random()?, plain));
+                }
             }
-            let sealed = chunk::seal(&state.keys, id, &self.disk.random()?, plain);
-            let takes = on_disk(sealed.len() as u64);
+            let sealed = together::map(&new, together::cores(), |(id, nonce, plain)| {
+                chunk::seal(&state.keys, *id, nonce, plain)
+            });
+            let takes: u64 = sealed.iter().map(|s| on_disk(s.len() as u64)).sum();
             if !room.fits(batch.taken + takes) {
-                return Err(room.refusal(batch.taken + rest));
+                let rest = bytes.len() - cuts.first().map_or(0, |range| range.start);
+                return Err(room.refusal(batch.taken + rest as u64));
             }
-            let temp = self.disk.temp(&sealed)?;
+            let temps = self.disk.temps(&sealed)?;
             batch.taken += takes;
-            batch.temps.push((temp, id, sealed.len() as u64));
-            written.insert(id);
+            let files = temps.into_iter().zip(&new).zip(&sealed);
+            batch
+                .temps
+                .extend(files.map(|((temp, (id, ..)), sealed)| (temp, *id, sealed.len() as u64)));
         }
         Ok(chunks)
     }

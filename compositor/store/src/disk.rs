@@ -146,9 +146,45 @@ impl Disk {
         }
     }
 
-    fn try_temp(&mut self, bytes: &[u8]) -> Result<PathBuf> {
+    /// As [`temp`](Disk::temp), for many. All of them, or none.
+    pub(crate) fn temps(&mut self, contents: &[Vec<u8>]) -> Result<Vec<PathBuf>> {
+        let files: Vec<(PathBuf, &[u8])> = contents
+            .iter()
+            .map(|bytes| (self.next_temp(), bytes.as_slice()))
+            .collect();
+        let written = self.vfs.write_new(&files);
+        let mut temps = Vec::with_capacity(files.len());
+        let mut failed = None;
+        for ((path, bytes), written) in files.into_iter().zip(written) {
+            let outcome = written.map(|()| path.clone()).or_else(|e| {
+                let error = self.fail("write", &path, on_disk(bytes.len() as u64), e);
+                self.discard(&path);
+                match error.is_full() || failed.is_some() {
+                    true => Err(error),
+                    false => self.try_temp(bytes),
+                }
+            });
+            match outcome {
+                Ok(temp) => temps.push(temp),
+                Err(e) => failed = failed.or(Some(e)),
+            }
+        }
+        let Some(error) = failed else {
+            return Ok(temps);
+        };
+        for temp in temps {
+            self.discard(&temp);
+        }
+        Err(error)
+    }
+
+    fn next_temp(&mut self) -> PathBuf {
         self.temps += 1;
-        let path = self.dir.join("tmp").join(self.temps.to_string());
+        self.dir.join("tmp").join(self.temps.to_string())
+    }
+
+    fn try_temp(&mut self, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.next_temp();
         let written = self.vfs.create(&path).and_then(|mut file| {
             file.write_at(0, bytes)?;
             file.sync()

@@ -51,6 +51,7 @@ mod reading;
 mod slots;
 mod store;
 mod sweep;
+mod together;
 mod trash;
 pub mod vfs;
 

@@ -299,21 +299,51 @@ fn rotation(disk: &Disk) -> Result<Option<Rotation>> {
     }))
 }
 
-/// Puts the slots of a rotation in place when it has happened, and sweeps them when it has not.
-fn settle_slots(disk: &mut Disk, rotation: Option<&Rotation>) -> Result<()> {
+/// The slots of a rotation that has happened, with their files. They are all there until it is completed.
+///
+/// # Errors
+/// [`StoreError::Master`] when one is not, or a key file holds another key: to go on would leave keys that nothing opens.
+fn next_slots(
+    disk: &Disk,
+    rotation: &Rotation,
+    master: &Master,
+) -> Result<Vec<(SlotKind, Vec<u8>)>> {
+    let file_of = |kind: &SlotKind| {
+        let path = kind.next(disk);
+        let file = disk.read_maybe(&path, MAX_SMALL)?;
+        let why = match &file {
+            None => "it is missing",
+            Some(file) if *kind == SlotKind::KeyFile => match Unlock::KeyFile.open(file) {
+                Ok(held) if held.key() == master.key() => return Ok((*kind, file.clone())),
+                _ => "it does not hold the new key",
+            },
+            Some(file) => return Ok((*kind, file.clone())),
+        };
+        let why = format!("{why}, and the change of the master key cannot be completed without it");
+        Err(StoreError::Master { path, why })
+    };
+    rotation.slots.iter().map(file_of).collect()
+}
+
+/// Puts the slots of a rotation that has happened in place. Copied, not renamed: what was prepared stays until all is done.
+fn settle_slots(disk: &mut Disk, slots: Vec<(SlotKind, Vec<u8>)>) -> Result<()> {
+    for (kind, file) in &slots {
+        disk.replace(&kind.path(disk), file)?;
+    }
     for kind in SlotKind::ALL {
-        let (next, path) = (kind.next(disk), kind.path(disk));
-        let prepared = disk.len(&next)?.is_some();
-        match rotation {
-            Some(rotation) if !rotation.slots.contains(&kind) => disk.unlink(&path)?,
-            Some(_) if prepared => {
-                // Copied, not renamed: there is one of the two at any moment, whatever a power cut does to names.
-                let file = disk.read(&next, MAX_SMALL)?;
-                disk.replace(&path, &file)?;
-                disk.discard(&next);
-            }
-            None if prepared => disk.discard(&next),
-            _ => {}
+        if !slots.iter().any(|(named, _)| *named == kind) {
+            disk.unlink(&kind.path(disk))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sweeps slots that were prepared for a rotation that is completed, or never happened.
+fn sweep_slots(disk: &Disk) -> Result<()> {
+    for kind in SlotKind::ALL {
+        let next = kind.next(disk);
+        if disk.len(&next)?.is_some() {
+            disk.discard(&next);
         }
     }
     Ok(())
@@ -414,22 +444,25 @@ impl Store {
 
     /// Completes a rotation that has happened; without one, sweeps what is left of one that has not.
     pub(crate) fn finish_rotation(&mut self) -> Result<()> {
-        let rotation = rotation(&self.disk)?;
-        settle_slots(&mut self.disk, rotation.as_ref())?;
-        let Some(Rotation { forth, back, .. }) = rotation else {
-            return Ok(());
+        let Some(rotation) = rotation(&self.disk)? else {
+            return sweep_slots(&self.disk);
         };
-        if let Some(next) = self.master.lead(b"forth", &forth) {
-            let former = std::mem::replace(&mut self.master, next);
-            self.seal_anew(former)
-        } else if let Some(former) = self.master.lead(b"back", &back) {
-            self.seal_anew(former)
+        let present = Master::from_key(*self.master.key());
+        let (next, former) = if let Some(next) = present.lead(b"forth", &rotation.forth) {
+            (next, present)
+        } else if let Some(former) = present.lead(b"back", &rotation.back) {
+            (present, former)
         } else {
-            Err(StoreError::Master {
+            return Err(StoreError::Master {
                 path: self.disk.path("rotation"),
                 why: "it does not fit the slots".to_owned(),
-            })
-        }
+            });
+        };
+        let slots = next_slots(&self.disk, &rotation, &next)?;
+        settle_slots(&mut self.disk, slots)?;
+        self.master = next;
+        self.seal_anew(former)?;
+        sweep_slots(&self.disk)
     }
 
     /// Seals every key file and tombstone under the new master key, and ends the rotation. Where the disk fails on the way, the

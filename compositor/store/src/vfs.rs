@@ -6,10 +6,12 @@
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::{FlockOperation, OFlags};
+
+use crate::together;
 
 /// An open file.
 pub trait VfsFile: Send {
@@ -56,6 +58,11 @@ pub trait Vfs: Send + Sync {
     /// # Errors
     /// `AlreadyExists`, or what the system said.
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
+
+    /// Makes files that are not there yet, writes each and syncs it: one after the other, or at the same time where that is faster.
+    fn write_new(&self, files: &[(PathBuf, &[u8])]) -> Vec<io::Result<()>> {
+        files.iter().map(|file| write_new(self, file)).collect()
+    }
 
     /// Opens a file that exists, for writing.
     ///
@@ -158,9 +165,18 @@ pub trait Vfs: Send + Sync {
     fn space_left(&self, dir: &Path) -> io::Result<u64>;
 }
 
+fn write_new(vfs: &(impl Vfs + ?Sized), (path, bytes): &(PathBuf, &[u8])) -> io::Result<()> {
+    let mut file = vfs.create(path)?;
+    file.write_at(0, bytes)?;
+    file.sync()
+}
+
 /// The disk of this machine.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RealFs;
+
+/// So many files are synced at the same time.
+const SYNCS: usize = 16;
 
 /// Links are never followed: a store is one folder, and whoever plants a link in it gets an error.
 const NO_LINKS: i32 = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).bits() as i32;
@@ -251,6 +267,11 @@ impl Vfs for RealFs {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    fn write_new(&self, files: &[(PathBuf, &[u8])]) -> Vec<io::Result<()>> {
+        // Syncs that wait together share the file system's own commit.
+        together::map(files, SYNCS, |file| write_new(self, file))
     }
 
     fn is_exposed(&self, path: &Path) -> io::Result<bool> {
