@@ -212,3 +212,45 @@ fn a_rotation_cut_short_anywhere_has_happened_or_not() {
     }
     assert_eq!(happened, [true, true]);
 }
+
+#[test]
+fn a_rotation_that_lacks_a_slot_is_not_completed() {
+    let start = FaultFs::default();
+    let (mut store, _) = open(&start, &[service(1), Unlock::KeyFile]).unwrap();
+    put(&mut store, 1);
+    drop(store);
+    let mut met = 0;
+    for at in 0.. {
+        let fs = start.after_power_cut(Unsynced::Kept);
+        let (mut store, _) = open(&fs, &[]).unwrap();
+        fs.fail_at(fs.ops() + at, Fault::PowerCut);
+        let cut = store.rotate(&[service(2), Unlock::KeyFile]).is_err();
+        drop(store);
+        if !cut {
+            break;
+        }
+        let fs = fs.after_power_cut(Unsynced::Kept);
+        let files = fs.all_files();
+        if !files.keys().any(|p| p.ends_with("rotation")) {
+            continue;
+        }
+        met += 1;
+        for name in ["master.next", "slots/secret-service.next"] {
+            let (path, bytes) = files.iter().find(|(p, _)| p.ends_with(name)).unwrap();
+            let fs = fs.after_power_cut(Unsynced::Kept);
+            fs.delete(path);
+            let kept = || {
+                let mut files = fs.all_files();
+                files.retain(|path, _| !path.components().any(|part| part.as_os_str() == "tmp"));
+                files
+            };
+            let before = kept();
+            no_way(open(&fs, &[service(2), service(1)]));
+            assert!(kept() == before, "it was touched");
+            fs.make(path, bytes);
+            let (mut store, _) = open(&fs, &[service(2), service(1)]).unwrap();
+            store.get(G1, Generation(1)).unwrap();
+        }
+    }
+    assert!(met > 3, "{met}");
+}
