@@ -111,6 +111,8 @@ pub fn find(groups: &[Group], word: &str, lister: &str) -> Result<String, Troubl
     }
     match found[..] {
         [group] => Ok(group.id.clone()),
+        // A group that was closed is in no list, and in the store for a week.
+        [] if word.parse::<overwinter_proto::GroupId>().is_ok() => Ok(word.to_owned()),
         [] => Err(Trouble::usage(format!(
             "no group is called `{word}`. Nothing was changed. `{lister}` lists them."
         ))),

@@ -3,13 +3,17 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
     termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr},
 };
 use zeroize::Zeroizing;
@@ -43,7 +47,11 @@ impl Passphrase {
             Passphrase::Fd(fd) => {
                 read(&mut File::from(fd), Some(Instant::now() + WITHIN)).and_then(word)
             }
-            Passphrase::File(path) => File::open(&path)
+            // A pipe that nobody writes to does not open otherwise.
+            Passphrase::File(path) => File::options()
+                .read(true)
+                .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+                .open(&path)
                 .and_then(|mut file| read(&mut file, Some(Instant::now() + WITHIN)))
                 .and_then(word)
                 .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))),

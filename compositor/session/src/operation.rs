@@ -405,6 +405,11 @@ impl Session {
     pub(crate) fn forget_failed(&mut self, group: GroupId, why: &str) {
         let text = format!("It was not put into the trash: {why} It sleeps as before; try again.");
         self.set_home(group, Home::Asleep(Rest::Still));
+        // The word that it was closed may still come to be written, or be there: this one after it takes it back.
+        let newest = self.groups.get(&group).and_then(Group::newest);
+        if let Some(generation) = newest {
+            self.record(group, JournalRecord::Slept(generation));
+        }
         self.finish(group, Goal::Forget, Outcome::Failed, &text);
     }
 

@@ -80,6 +80,8 @@ impl Past {
             JournalRecord::Lease(lease) => {
                 self.owned = true;
                 self.arrived = false;
+                // Somebody held it after that: it was closed in vain.
+                self.closed = false;
                 self.lease = self.lease.max(*lease);
                 if let Some(from) = self.will_come_from.take() {
                     self.came_from = from;
@@ -97,7 +99,7 @@ impl Past {
                 self.snapshots.insert(*generation, (*revision, *lease));
             }
             JournalRecord::Proven(generation) => self.proven = self.proven.max(Some(*generation)),
-            JournalRecord::Slept(_) => {}
+            JournalRecord::Slept(_) => self.closed = false,
             JournalRecord::Blamed { generation, build } => {
                 self.blames
                     .entry(*generation)

@@ -237,10 +237,13 @@ impl Store {
         {
             return Ok(false);
         }
-        let path = self.disk.journal(group);
-        let closed = self.disk.vfs.written(&path);
-        let closed = closed.map_err(|e| self.disk.fail("look at", &path, 0, e))?;
-        Ok(self.disk.vfs.now().saturating_sub(closed) >= CLOSED_FOR)
+        let written = |path: std::path::PathBuf| self.disk.vfs.written(&path).ok();
+        let closed = written(self.disk.journal(group));
+        let (Some(closed), Some(made)) = (closed, written(self.disk.path("format"))) else {
+            return Ok(false);
+        };
+        // Before there was a store nothing was closed: the clock was wrong.
+        Ok(closed >= made && self.disk.vfs.now().saturating_sub(closed) >= CLOSED_FOR)
     }
 
     /// Moves to the trash every chunk that nothing needs (a save or a move that was cut short may have left some), and

@@ -95,7 +95,13 @@ impl Store {
             strangers: strangers(&store.disk)?,
             key_warning,
         };
-        store.finish_rotation()?;
+        if let Err(e) = store.finish_rotation() {
+            // With both keys at hand everything that is sound can be read; what is not is told group by group.
+            if store.former.is_none() {
+                return Err(e);
+            }
+            tracing::warn!("the change of the master key is completed another time: {e}");
+        }
         report.strangers.extend(more);
         store.look_around(&mut report)?;
         if let Err(e) = store.empty_trash(Empty::Due, None) {

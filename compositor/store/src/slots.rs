@@ -340,11 +340,19 @@ fn settle_slots(disk: &mut Disk, slots: Vec<(SlotKind, Vec<u8>)>) -> Result<()> 
 
 /// Sweeps slots that were prepared for a rotation that is completed, or never happened.
 fn sweep_slots(disk: &Disk) -> Result<()> {
+    let mut prepared = Vec::new();
     for kind in SlotKind::ALL {
         let next = kind.next(disk);
         if disk.len(&next)?.is_some() {
-            disk.discard(&next);
+            prepared.push(next);
         }
+    }
+    if !prepared.is_empty() {
+        // Not before `rotation` is gone for good: it needs them.
+        disk.sync_dir(&disk.dir)?;
+    }
+    for next in prepared {
+        disk.discard(&next);
     }
     Ok(())
 }
@@ -404,6 +412,8 @@ impl Store {
     /// # Errors
     /// The disk failed; then the slot is as it was or filled.
     pub fn fill_slot(&mut self, with: &Unlock) -> Result<()> {
+        // One that is not completed would put its own slots in place later.
+        self.finish_rotation()?;
         let file = with.fill(&self.disk, &self.master)?;
         self.disk.replace(&with.kind().path(&self.disk), &file)
     }
@@ -413,6 +423,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LastSlot`] when neither two others nor the key file would be left. Or the disk failed.
     pub fn empty_slot(&mut self, kind: SlotKind) -> Result<()> {
+        self.finish_rotation()?;
         let mut left = self.slots()?;
         left.retain(|k| *k != kind);
         enough(&left)?;
@@ -474,39 +485,62 @@ impl Store {
     }
 
     fn seal_all(&mut self, former: &Master) -> Result<()> {
+        // One file that cannot be read or written is no reason to leave the others.
+        let mut failed = None;
         for group in self.disk.groups_in("tombstones")?.0 {
-            let path = self.disk.tombstone(group);
-            let file = self.disk.read(&path, MAX_SMALL)?;
-            if self.master.open_tombstone(group, &file).is_ok() {
-                continue;
-            }
-            match former.open_tombstone(group, &file) {
-                Ok(body) => {
-                    let sealed = self.resealed_tombstone(group, &body)?;
-                    self.disk.replace(&path, &sealed)?;
-                }
-                Err(why) => self.stays_old(group, &why),
+            if let Err(e) = self.seal_tombstone_anew(group, former) {
+                failed = failed.or(Some(e));
             }
         }
         for group in self.disk.groups_in("keys")?.0 {
-            let path = self.disk.key(group);
-            let file = self.disk.read(&path, MAX_SMALL)?;
-            if self.master.unwrap(group, &file).is_ok() {
-                continue;
+            if let Err(e) = self.wrap_anew(group, former) {
+                failed = failed.or(Some(e));
             }
-            match former.unwrap(group, &file) {
-                Ok(keys) => {
-                    let wrapped = self.master.wrap(group, &keys, &self.disk.random()?);
-                    self.disk.replace(&path, &wrapped)?;
-                }
-                Err(why) => self.stays_old(group, &why),
-            }
+        }
+        if let Some(e) = failed {
+            return Err(e);
         }
         // Some may have been put in place by a process that failed, or died, before it synced.
         for folder in ["keys", "tombstones"] {
             self.disk.sync_dir(&self.disk.path(folder))?;
         }
         self.disk.unlink(&self.disk.path("rotation"))
+    }
+
+    fn seal_tombstone_anew(&mut self, group: GroupId, former: &Master) -> Result<()> {
+        let path = self.disk.tombstone(group);
+        let file = self.disk.read(&path, MAX_SMALL)?;
+        if self.master.open_tombstone(group, &file).is_ok() {
+            return Ok(());
+        }
+        match former.open_tombstone(group, &file) {
+            Ok(body) => {
+                let sealed = self.resealed_tombstone(group, &body)?;
+                self.disk.replace(&path, &sealed)
+            }
+            Err(why) => {
+                self.stays_old(group, &why);
+                Ok(())
+            }
+        }
+    }
+
+    fn wrap_anew(&mut self, group: GroupId, former: &Master) -> Result<()> {
+        let path = self.disk.key(group);
+        let file = self.disk.read(&path, MAX_SMALL)?;
+        if self.master.unwrap(group, &file).is_ok() {
+            return Ok(());
+        }
+        match former.unwrap(group, &file) {
+            Ok(keys) => {
+                let wrapped = self.master.wrap(group, &keys, &self.disk.random()?);
+                self.disk.replace(&path, &wrapped)
+            }
+            Err(why) => {
+                self.stays_old(group, &why);
+                Ok(())
+            }
+        }
     }
 
     fn resealed_tombstone(&mut self, group: GroupId, body: &[u8]) -> Result<Vec<u8>> {

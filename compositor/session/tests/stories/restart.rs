@@ -1,6 +1,7 @@
 //! A new session finds what the former one left.
 
 use super::*;
+use overwinter_session::Outcome;
 
 #[test]
 fn apps_that_outlive_the_session_keep_their_windows() {
@@ -81,4 +82,28 @@ fn a_group_that_was_imported_sleeps_as_after_a_start_and_wakes() {
     let reads = |effect: &Effect| matches!(effect, Effect::Store { request: StoreRequest::Read { group: g, .. }, .. } if *g == group);
     assert!(effects.iter().any(reads), "{effects:?}");
     assert!(effects.iter().any(|e| matches!(e, Effect::Start { .. })));
+}
+
+#[test]
+fn a_group_that_was_said_to_sleep_on_is_there_after_a_restart() {
+    let (mut world, _, groups) = desk(1);
+    hibernate(&mut world, groups.clone());
+    world.run();
+    // The disk does it, and says so too late.
+    world.hosts[0].disk.mute = true;
+    let operation = world.operation(0);
+    let event = Event::Forget {
+        operation,
+        groups: groups.clone(),
+    };
+    world.tell(0, event);
+    world.pass(35_000);
+    assert_eq!(world.outcome(operation, groups[0]), Some(Outcome::Failed));
+    assert_eq!(world.state(0, groups[0]), "asleep");
+    world.hosts[0].disk.mute = false;
+    world.crash(0, true);
+    world.restart(0);
+    world.run();
+    assert_eq!(world.state(0, groups[0]), "asleep");
+    world.heal_and_check();
 }

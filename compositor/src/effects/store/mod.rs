@@ -369,7 +369,9 @@ impl Worker {
     /// Until the end: jobs as they come, and in between a step of an errand.
     fn run(&mut self, todo: &mpsc::Receiver<Job>) {
         loop {
-            let job = if self.errands.is_empty() {
+            // A group that is on its way here is not to be collected.
+            let arriving = !self.arriving.is_empty() || !self.arrived.is_empty();
+            let job = if self.errands.is_empty() || arriving {
                 todo.recv().ok()
             } else {
                 match todo.try_recv() {
