@@ -223,6 +223,7 @@ impl Overwinter {
     /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
     pub fn after_dispatch(&mut self) {
         driver::turn(self);
+        self.release_let_go();
         if std::mem::take(&mut self.input.focus_moved) {
             self.keyboard_refocus();
         }

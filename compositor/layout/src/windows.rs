@@ -251,7 +251,7 @@ impl Desktop {
             return Ok(());
         }
         let window = self.get_mut(id)?;
-        window.floating = anchored(window.floating, window.dragged, size.sane());
+        window.floating = anchored(window.floating, window.dragged, size.sane()).sane();
         Ok(())
     }
 

@@ -87,6 +87,9 @@ impl CompositorHandler for Overwinter {
         self.overwinter_surface_gone(&surface.id());
         self.input.scene_moved = true;
         self.lock_surface_gone(surface);
+        if self.shell.layers.of(surface).is_some() {
+            self.remove_layer(surface);
+        }
         self.schedule_frame();
     }
 }

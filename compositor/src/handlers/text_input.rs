@@ -14,7 +14,7 @@ use smithay::wayland::input_method::{
     InputMethodHandler, InputMethodKeyboardUserData, InputMethodManagerGlobalData,
     InputMethodManagerState, InputMethodPopupSurfaceUserData, InputMethodUserData, PopupSurface,
 };
-use smithay::wayland::text_input::{TextInputManagerState, TextInputUserData};
+use smithay::wayland::text_input::{TextInputManagerState, TextInputSeat, TextInputUserData};
 use wayland_protocols::wp::text_input::zv3::server::zwp_text_input_manager_v3::ZwpTextInputManagerV3;
 use wayland_protocols::wp::text_input::zv3::server::zwp_text_input_v3::{self, ZwpTextInputV3};
 use wayland_server::backend::ClientId;
@@ -174,6 +174,11 @@ impl Dispatch<ZwpInputMethodV2, MethodData> for Overwinter {
         // The system's libwayland no longer knows whose it was.
         if this.input.input_method.as_ref() == Some(method) {
             this.input.input_method = None;
+        }
+        // The text input is told that nobody is there any more; not when it is going, too.
+        let text = this.seat.text_input();
+        if text.focus().is_some_and(|focus| !this.hears(&focus)) {
+            text.set_focus(None);
         }
         <InputMethodManagerState as Dispatch<ZwpInputMethodV2, MethodData, Self>>::destroyed(
             this, client, method, data,

@@ -6,11 +6,13 @@ use smithay::desktop::{
 };
 use smithay::input::Seat;
 use smithay::input::pointer::Focus;
+use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_wm_base;
 use smithay::utils::{Logical, Rectangle, SERIAL_COUNTER, Serial};
 use smithay::wayland::compositor::with_states;
 use smithay::wayland::shell::xdg::{
     PopupState, PopupSurface, PositionerState, XdgPopupSurfaceData,
 };
+use wayland_server::Resource;
 use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -20,6 +22,13 @@ use crate::state::Overwinter;
 impl Overwinter {
     /// A popup comes into being.
     pub fn new_popup_surface(&mut self, surface: PopupSurface, positioner: PositionerState) {
+        if is_its_own_ancestor(surface.wl_surface()) {
+            // Whoever looks for its root, smithay included, would never come to an end.
+            set_no_parent(surface.wl_surface());
+            let code = xdg_wm_base::Error::InvalidPopupParent;
+            let why = "a popup stands on itself";
+            return surface.xdg_popup().post_error(code, why);
+        }
         self.place_popup(&surface, positioner);
         if let Err(error) = self.popups.track_popup(PopupKind::Xdg(surface)) {
             tracing::warn!(%error, "a popup's parent is gone");
@@ -185,4 +194,26 @@ impl Overwinter {
         }
         self.popups.cleanup();
     }
+}
+
+/// What a popup stands on; none for what is no popup.
+fn parent_of(surface: &WlSurface) -> Option<WlSurface> {
+    with_states(surface, |states| {
+        let role = states.data_map.get::<XdgPopupSurfaceData>()?.lock().ok()?;
+        role.parent.clone()
+    })
+}
+
+fn is_its_own_ancestor(surface: &WlSurface) -> bool {
+    // Whatever was there before holds no circle: each is looked at when it comes.
+    std::iter::successors(parent_of(surface), parent_of).any(|above| above == *surface)
+}
+
+fn set_no_parent(surface: &WlSurface) {
+    with_states(surface, |states| {
+        let role = states.data_map.get::<XdgPopupSurfaceData>();
+        if let Some(Ok(mut role)) = role.map(|role| role.lock()) {
+            role.parent = None;
+        }
+    });
 }

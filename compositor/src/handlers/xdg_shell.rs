@@ -44,6 +44,8 @@ impl XdgShellHandler for Overwinter {
 
     fn popup_destroyed(&mut self, _surface: PopupSurface) {
         self.popups.cleanup();
+        // A menu gives the keyboard to what it stood on, which may not be what has the focus.
+        self.input.focus_moved = true;
         // At once: the surface still lives, so that it can be told that the pointer left it.
         self.pointer_refocus();
         self.schedule_frame();

@@ -108,6 +108,10 @@ impl Overwinter {
     /// Hands the queue to the group's window: focus first, then each key with the modifiers it was typed with, the present
     /// modifiers last.
     pub fn deliver_held(&mut self, group: GroupId) {
+        // The keyboard is the locker's: they wait until it is unlocked.
+        if self.shell.lock.is_some() {
+            return;
+        }
         let Some(keys) = self.shell.group_mut(group).map(|g| g.held.take()) else {
             return;
         };
@@ -133,6 +137,7 @@ impl Overwinter {
             );
             return;
         };
+        self.end_popup_grab_of_others(Some(&surface));
         let (present_keymap, present_modifiers) = (self.active_keymap(), keyboard.modifier_state());
         keyboard.set_focus(self, Some(surface), SERIAL_COUNTER.next_serial());
         for key in keys {

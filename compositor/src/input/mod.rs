@@ -57,6 +57,8 @@ pub struct InputState {
     over: Option<(WlSurface, Point<f64, Logical>)>,
     /// The fingers on the touch screen, and what they went down on.
     fingers: Vec<(TouchSlot, WlSurface)>,
+    /// Buttons that pointers held which have gone.
+    pub let_go: Vec<u32>,
     /// Something may have moved beneath the pointer.
     pub scene_moved: bool,
     /// The keyboard's focus waits until a client that goes has gone.
@@ -101,6 +103,7 @@ impl InputState {
             popup_grab: None,
             over: None,
             fingers: Vec::new(),
+            let_go: Vec::new(),
             scene_moved: false,
             focus_moved: false,
             input_method: None,

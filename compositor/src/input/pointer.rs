@@ -281,6 +281,7 @@ impl Overwinter {
         if let Some(touch) = self.seat.get_touch() {
             touch.unset_grab(self);
         }
+        self.lift_all_fingers();
     }
 
     /// Windows came, went or moved: the pointer may be over another one, or elsewhere on it, without having moved.

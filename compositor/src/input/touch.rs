@@ -92,6 +92,15 @@ impl Overwinter {
         self.touch_frame();
     }
 
+    /// No finger is down any more, as far as clients hear.
+    pub fn lift_all_fingers(&mut self) {
+        let time = self.now_ms();
+        for (slot, _) in std::mem::take(&mut self.input.fingers) {
+            self.touch_up(slot, time);
+        }
+        self.touch_frame();
+    }
+
     /// The touch events since the last frame belong together.
     pub fn touch_frame(&mut self) {
         if let Some(touch) = self.seat.get_touch() {

@@ -178,17 +178,23 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
     }
 
     fn destroyed(this: &mut Self, _: ClientId, _: &ZwlrVirtualPointerV1, data: &VirtualPointer) {
-        let time = this.now_ms();
-        this.virtual_pointer_does(data);
-        let pressed = std::mem::take(&mut data.lock().pressed);
-        for button in pressed {
-            this.pointer_button(button, ButtonState::Released, time);
-            this.pointer_frame();
-        }
+        // Its client may be going as a whole, window and all: nobody is told of anything before it has gone.
+        let mut state = data.lock();
+        state.said.clear();
+        this.input.let_go.append(&mut state.pressed);
     }
 }
 
 impl Overwinter {
+    /// What pointers that have gone held down is released.
+    pub fn release_let_go(&mut self) {
+        let time = self.now_ms();
+        for button in std::mem::take(&mut self.input.let_go) {
+            self.pointer_button(button, ButtonState::Released, time);
+            self.pointer_frame();
+        }
+    }
+
     fn virtual_pointer_said(&mut self, pointer: &VirtualPointer, said: Said, time: u32) {
         let full = {
             let mut state = pointer.lock();

@@ -188,10 +188,14 @@ impl Overwinter {
                 lone(popup.wl_surface());
             }
         }
-        if let CursorImageStatus::Surface(surface) = &self.input.cursor {
+        if let CursorImageStatus::Surface(surface) = &self.input.cursor
+            && !off
+        {
             lone(surface);
         }
-        if let Some(icon) = &self.input.drag_icon {
+        if let Some(icon) = &self.input.drag_icon
+            && !off
+        {
             lone(icon);
         }
         feedback.presented::<Time<Monotonic>, Monotonic>(

@@ -6,6 +6,7 @@
 //! 2. The locker is told so after a frame without any window in it, not before.
 //! 3. A locker that dies leaves the session locked; only another locker can then unlock it.
 
+use smithay::input::pointer::CursorImageStatus;
 use smithay::utils::Size;
 use smithay::wayland::session_lock::{LockSurface, SessionLocker};
 use wayland_protocols::ext::session_lock::v1::server::ext_session_lock_v1::ExtSessionLockV1;
@@ -48,6 +49,7 @@ impl Overwinter {
         });
         self.end_grabs();
         self.dismiss_all_popups();
+        self.input.cursor = CursorImageStatus::default_named();
         self.lock_changed();
     }
 
@@ -55,6 +57,11 @@ impl Overwinter {
     pub fn unlock_session(&mut self) {
         self.shell.lock = None;
         self.lock_changed();
+        let shown = |group: &_| !self.shell.shown_windows_of(*group).is_empty();
+        let groups: Vec<_> = self.shell.group_ids().filter(shown).collect();
+        for group in groups {
+            self.deliver_held(group);
+        }
     }
 
     fn lock_changed(&mut self) {

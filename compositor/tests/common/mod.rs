@@ -402,6 +402,18 @@ impl Client {
         self.popup_within(None, at, size)
     }
 
+    /// What no client may ask for.
+    pub fn popup_on_itself(&self) {
+        let qh = self.qh();
+        let positioner = self.wm.create_positioner(&qh, ());
+        positioner.set_size(10, 10);
+        positioner.set_anchor_rect(0, 0, 1, 1);
+        let surface = self.surface();
+        let xdg = self.wm.get_xdg_surface(&surface, &qh, 0);
+        xdg.get_popup(Some(&xdg), &positioner, &qh, ());
+        surface.commit();
+    }
+
     fn popup_within(
         &self,
         parent: Option<&xdg_surface::XdgSurface>,
