@@ -5,8 +5,8 @@ mod common;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use common::{FaultFs, G1, G2, Unsynced, numbers, snapshot};
-use overwinter_proto::{Generation, JournalRecord, Lease, Revision, TxId};
-use overwinter_store::{Limits, Store, StoreError};
+use overwinter_proto::{Generation, GroupId, JournalRecord, Lease, Revision, TxId};
+use overwinter_store::{Limits, Store, StoreError, Which};
 
 fn put(store: &mut Store, n: u64, text: &str) -> Generation {
     let s = snapshot("a", n, text.as_bytes().to_vec());
@@ -229,6 +229,11 @@ fn a_closed_group_is_forgotten_after_seven_days_and_no_other_is() {
     store.record(G1, &JournalRecord::Closed).unwrap();
     let s = snapshot("b", 1, b"asleep".to_vec());
     store.put(G2, Lease::FIRST, Revision(1), &s).unwrap();
+    // Until then it can be had back, as a group of its own.
+    let mut file = Vec::new();
+    store
+        .export(G1, Which::Newest, &mut file, &mut |_| {})
+        .unwrap();
     let mut forgotten = |days: u64| {
         fs.pass(days * DAY);
         store.collect(false, &mut |_| {}).unwrap().forgotten
@@ -242,4 +247,9 @@ fn a_closed_group_is_forgotten_after_seven_days_and_no_other_is() {
         Err(StoreError::Forgotten(_))
     ));
     assert!(store.get(G2, Generation(1)).unwrap() == s);
+    let again = GroupId(7);
+    let came = store
+        .import(&mut file.as_slice(), again, &mut |_| {})
+        .unwrap();
+    assert_eq!(store.get(again, came).unwrap().state, b"closed");
 }
