@@ -3,7 +3,6 @@
 mod common;
 
 use common::{Fixture, open};
-use wayland_client::protocol::wl_pointer;
 
 const RED: u32 = 0x00ff_0000;
 const BLUE: u32 = 0x0000_00ff;
@@ -36,44 +35,6 @@ fn a_client_that_goes_with_keyboard_and_pointer_takes_nobody_along() {
         server.shell.stack().is_empty()
     });
     let window = open(&mut fixture, &mut stays, 1200, 700, RED);
-    fixture.roundtrip(&mut stays);
-    assert_eq!(stays.data.pointer_over, Some(window.id()));
-}
-
-#[test]
-fn a_client_that_goes_with_a_button_held_takes_nobody_along() {
-    let mut fixture = Fixture::new();
-    let mut stays = fixture.client();
-    let mut goes = fixture.client();
-    // Before everything else of its client, so that it is the first to be cleared away.
-    let mouse = goes.virtual_pointer();
-    fixture.roundtrip(&mut goes);
-    open(&mut fixture, &mut goes, 300, 200, RED);
-    for _ in 0..32 {
-        goes.seat.get_pointer(&goes.qh(), ());
-    }
-    let at = fixture.server.shell.windows().next().unwrap().location;
-    let (x, y) = (at.x as u32 + 100, at.y as u32 + 100);
-    mouse.motion_absolute(0, x, y, 1280, 800);
-    mouse.frame();
-    mouse.button(0, 0x110, wl_pointer::ButtonState::Pressed);
-    mouse.frame();
-    fixture.roundtrip(&mut goes);
-    assert!(goes.data.pointer_over.is_some());
-    mouse.motion_absolute(0, 1279, 799, 1280, 800);
-    mouse.frame();
-    // Said, and never meant.
-    mouse.motion_absolute(0, x, y, 1280, 800);
-    fixture.roundtrip(&mut goes);
-    drop(goes);
-    fixture.wait(&mut stays, "the window goes", |_, server| {
-        server.shell.stack().is_empty()
-    });
-    // Nothing is held down any more: a new window is entered.
-    let window = open(&mut fixture, &mut stays, 1200, 700, BLUE);
-    let mouse = stays.virtual_pointer();
-    mouse.motion_absolute(0, 640, 400, 1280, 800);
-    mouse.frame();
     fixture.roundtrip(&mut stays);
     assert_eq!(stays.data.pointer_over, Some(window.id()));
 }
