@@ -1,12 +1,16 @@
 //! Independent pieces of work on several threads at a time: sealing takes a core each, syncing waits for the disk.
 
 use std::num::NonZero;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// How many cores there are to compute on.
+/// How many cores there are to compute on. Asked once: the answer comes out of several files of the cgroup, and every save
+/// would read them.
 pub(crate) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
+    *CORES
 }
 
 /// What `work` makes of each item, in their order; on at most `threads` threads, this one among them. Where no more can be
