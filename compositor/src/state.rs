@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use calloop::generic::Generic;
 use calloop::{EventLoop, Interest, LoopHandle, LoopSignal, Mode, PostAction};
+use overwinter_config::Appearance;
 use overwinter_session::Event;
 use smithay::desktop::PopupManager;
 use smithay::input::Seat;
@@ -63,6 +64,8 @@ pub struct Overwinter {
     pub shell: Shell,
     /// Keyboards, drags, held keys.
     pub input: InputState,
+    /// Colours, cursors, who draws frames: changed by [`set_appearance`](Self::set_appearance).
+    pub appearance: Appearance,
     /// When the next frame is due.
     pub frames: Frames,
     /// Screenshots that wait for a frame.
@@ -146,6 +149,7 @@ impl Overwinter {
             popups: PopupManager::default(),
             shell: Shell::default(),
             input,
+            appearance: Appearance::default(),
             backend,
             painter: None,
             events: VecDeque::new(),

@@ -15,6 +15,7 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::shell::{Item, Shell, Standing};
 
+mod appearance;
 mod arrow;
 mod client_surface;
 mod frames;

@@ -41,6 +41,8 @@ pub struct Ghost {
     pub source: Option<WindowId>,
     /// Had the focus.
     pub focused: bool,
+    /// It has a frame, as its window had.
+    pub framed: bool,
     rect: Rectangle<i32, Logical>,
     picture: Picture,
     buffer: MemoryRenderBuffer,
@@ -68,6 +70,7 @@ impl Ghost {
             mode: mode_of(place),
             source: None,
             focused: place.focused,
+            framed: false,
             rect: Rectangle::new(
                 (place.x, place.y).into(),
                 (place.width.max(1), place.height.max(1)).into(),
@@ -372,6 +375,9 @@ impl Overwinter {
         let id = GhostId(self.shell.next_id());
         let mut ghost = Ghost::new(id, group, snapshot, picture);
         ghost.source = source;
+        ghost.framed = source
+            .and_then(|id| self.shell.window(id))
+            .is_some_and(|w| w.framed);
         self.shell.ghosts.insert(id, ghost);
         id
     }

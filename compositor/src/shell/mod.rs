@@ -22,6 +22,7 @@ use crate::state::Overwinter;
 mod apply;
 mod binding;
 mod focus;
+mod frame;
 mod ghost;
 mod group;
 mod layers;
@@ -35,6 +36,7 @@ mod toplevels;
 mod window;
 
 pub use binding::{Binding, Grant};
+pub use frame::{Margins, TITLE};
 pub use ghost::Ghost;
 pub use group::{Group, Phase};
 pub use layers::{Layer, Layers};

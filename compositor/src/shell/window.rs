@@ -84,6 +84,8 @@ pub struct ShellWindow {
     pub moving_to: Option<Rectangle<i32, Logical>>,
     /// See [`ResizeAnchor`].
     pub anchor: Option<ResizeAnchor>,
+    /// Its frame is drawn by the session.
+    pub framed: bool,
     /// Takes the focus instead of its parent.
     pub modal: bool,
     /// Its group, copy and name, if the app said so.
@@ -107,6 +109,7 @@ impl ShellWindow {
             restore: None,
             moving_to: None,
             anchor: None,
+            framed: false,
             modal: false,
             binding: None,
         }
@@ -207,10 +210,11 @@ impl Overwinter {
     }
 
     fn configure_first(&mut self, id: WindowId) {
-        let bounds = self.work_area().size;
+        let area = self.work_area().size;
         let Some(window) = self.shell.window(id) else {
             return;
         };
+        let bounds = window.frame_margins().inner_size(area);
         if window.toplevel.is_initial_configure_sent() {
             return;
         }
@@ -255,21 +259,23 @@ impl Overwinter {
             // One that was hidden for a while comes back where it stood.
             WindowMode::Floating if window.placed => return window.location,
             WindowMode::Floating => {}
-            WindowMode::Maximized => return area.loc,
+            WindowMode::Maximized => return area.loc + window.frame_margins().offset(),
             WindowMode::Fullscreen => return self.area().loc,
         }
-        let size = window.geometry().size;
+        let margins = window.frame_margins();
+        let size = margins.outer(window.rect()).size;
         let parent = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
         if let Some(parent) = parent.and_then(|p| self.shell.window(p)) {
-            return centre_on(area, parent.rect(), size);
+            let parent = parent.frame_margins().outer(parent.rect());
+            return centre_on(area, parent, size) + margins.offset();
         }
         let others: Vec<_> = self
             .shell
             .stack()
             .iter()
-            .filter_map(|item| self.shell.rect_of(*item))
+            .filter_map(|item| self.shell.outer_rect_of(*item))
             .collect();
-        place(area, size, &others)
+        place(area, size, &others) + margins.offset()
     }
 
     /// Applies what waited for the client's new size.
@@ -416,7 +422,7 @@ impl Overwinter {
         window.anchor = None;
         let target = match mode {
             WindowMode::Floating => window.restore.take(),
-            WindowMode::Maximized => Some(area),
+            WindowMode::Maximized => Some(window.frame_margins().inner(area)),
             WindowMode::Fullscreen => Some(output),
         };
         window.moving_to = target;
@@ -446,7 +452,7 @@ impl Overwinter {
                     window.location.y = window.location.y.min(last.y);
                     continue;
                 }
-                WindowMode::Maximized => area,
+                WindowMode::Maximized => window.frame_margins().inner(area),
                 WindowMode::Fullscreen => output,
             };
             window.moving_to = Some(filled);
