@@ -265,6 +265,9 @@ fn prepare(disk: &mut Disk, found: Option<u64>, given: &[Unlock]) -> Result<(Mas
         }
         Some(found) => migrate(disk, found)?,
     }
+    // Whoever wrote `format` may have been killed, or refused by the disk, before it was synced: a power cut that took it and
+    // left a folder would leave something that is no store.
+    disk.sync_dir(&disk.dir)?;
     for folder in FOLDERS {
         disk.mkdir(&disk.path(folder))?;
     }

@@ -118,6 +118,23 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
     }
 }
 
+/// While a store is made the disk fails once; it is opened again, and the power goes anywhere after that.
+#[test]
+fn a_power_cut_after_a_beginning_that_failed_leaves_a_store_that_opens() {
+    let beginning = FaultFs::default();
+    play(&beginning, &[], Mood::Patient);
+    for at in 0..beginning.ops() {
+        for cut in at + 1..at + 1 + beginning.ops() {
+            let fs = FaultFs::default();
+            let failure = Fault::Once(std::io::ErrorKind::Other);
+            fs.fail_with(vec![(at, failure), (cut, Fault::PowerCut)]);
+            let unsynced: Vec<_> = (0..10).map(Unsynced::Mixed).collect();
+            let what = format!("failure {at}, power cut {cut}");
+            survive(&fs, &[], Mood::Patient, &unsynced, &what);
+        }
+    }
+}
+
 /// A single operation fails, or the disk fills up; then the same process tries again, and at last the power goes.
 fn fails_and_goes_on(fault: Fault) {
     for at in 0..=count() {
