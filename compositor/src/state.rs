@@ -129,7 +129,7 @@ impl Overwinter {
                 },
             )
             .map_err(|e| e.error)?;
-        Ok(Overwinter {
+        let mut state = Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
             image_copy_capture: ImageCopyCapture::new(&dh),
@@ -156,7 +156,10 @@ impl Overwinter {
             driver: None,
             clients: HashMap::new(),
             gone,
-        })
+        };
+        let output = state.output.clone();
+        state.plug(&output);
+        Ok(state)
     }
 
     /// Listens for clients on a socket in XDG_RUNTIME_DIR.

@@ -81,8 +81,6 @@ impl Layer {
 #[derive(Debug, Default)]
 pub struct Layers {
     list: Vec<Layer>,
-    /// What is left for windows; none before anything was arranged.
-    zone: Option<Rectangle<i32, Logical>>,
     /// The one that was clicked and wants keys.
     clicked: Option<WlSurface>,
 }
@@ -128,8 +126,8 @@ impl Layers {
         self.clicked = None;
     }
 
-    /// Gives each its place; true when what is left for windows is another now.
-    fn arrange(&mut self, output: Rectangle<i32, Logical>) -> bool {
+    /// Gives each its place, and says what is left for windows.
+    fn arrange(&mut self, output: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
         let mut zone = output;
         for reserving in [true, false] {
             for height in HEIGHTS {
@@ -144,7 +142,7 @@ impl Layers {
                 }
             }
         }
-        self.zone.replace(zone) != Some(zone)
+        zone
     }
 }
 
@@ -267,11 +265,6 @@ impl Overwinter {
         });
     }
 
-    /// The part of the output that windows are placed in and maximized to.
-    pub fn work_area(&self) -> Rectangle<i32, Logical> {
-        self.shell.layers.zone.unwrap_or_else(|| self.area())
-    }
-
     /// A layer surface's root was committed.
     pub fn layer_committed(&mut self, surface: &WlSurface) {
         let Some(layer) = self.shell.layers.of_mut(surface) else {
@@ -329,7 +322,7 @@ impl Overwinter {
     /// fill the room that is left follow it.
     pub fn arrange_layers(&mut self, fresh: Option<&WlSurface>) {
         let output = self.area();
-        let zone_changed = self.shell.layers.arrange(output);
+        let zone = self.shell.layers.arrange(output);
         for layer in self.shell.layers.list.iter().filter(|l| l.initialized) {
             let surface = layer.surface.layer_surface();
             surface.with_pending_state(|state| state.size = Some(layer.rect.size));
@@ -339,9 +332,8 @@ impl Overwinter {
                 surface.send_pending_configure();
             }
         }
-        if zone_changed {
-            self.refit_windows();
-        }
+        let output = self.output.clone();
+        self.leave_for_windows(&output, zone);
     }
 
     /// A layer surface was clicked or touched: if it wants keys, it gets them until the next click elsewhere.

@@ -5,7 +5,7 @@ use smithay::wayland::shell::wlr_layer::Layer as Height;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::layers::Layer;
-use super::{Item, Shell, WindowMode};
+use super::{Item, Shell};
 
 /// One thing that is seen.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,8 @@ pub enum Listener {
 }
 
 impl Shell {
-    /// All that is seen, topmost first. A fullscreen window covers the panels as long as it is the topmost.
+    /// All that is seen, topmost first. A fullscreen window covers the panels as long as it, or its dialog, is
+    /// what was used last.
     pub fn order(&self) -> impl Iterator<Item = Standing<'_>> {
         let locked = self.lock.is_some();
         let locker = self
@@ -44,7 +45,11 @@ impl Shell {
             let layers = self.layers.at(height).map(Standing::Layer);
             layers.filter(move |_| wanted && !locked)
         };
-        let covers = self.topmost_is_fullscreen();
+        let covers = self
+            .arrangement
+            .stands
+            .iter()
+            .any(|s| s.covered_by.is_some());
         let items = self.stack().iter().rev().copied().map(Standing::Item);
         locker
             .chain(layers(Height::Overlay, true))
@@ -53,15 +58,6 @@ impl Shell {
             .chain(layers(Height::Top, covers))
             .chain(layers(Height::Bottom, true))
             .chain(layers(Height::Background, true))
-    }
-
-    fn topmost_is_fullscreen(&self) -> bool {
-        let mode = match self.stack().last() {
-            Some(Item::Window(id)) => self.window(*id).map(|w| w.mode),
-            Some(Item::Ghost(id)) => self.ghost(*id).map(|g| g.mode),
-            None => None,
-        };
-        mode == Some(WindowMode::Fullscreen)
     }
 
     /// Who hears the keyboard (save that a group's keys may be held).
