@@ -330,7 +330,7 @@ impl Overwinter {
         let painter = with_picture.then(|| painter(&mut self.painter)).flatten();
         let picture = painter.and_then(|painter| {
             painter
-                .window(window.toplevel().wl_surface(), bbox, geometry, scale)
+                .window(window.wl_surface(), bbox, geometry, scale)
                 .inspect_err(|error| tracing::error!(%error, "a window has no picture"))
                 .ok()
         });
@@ -347,7 +347,7 @@ impl Overwinter {
         let shown = self.shell.shown_windows_of(group);
         for id in &shown {
             if let Some(window) = self.shell.window(*id) {
-                let surface = window.toplevel().wl_surface().clone();
+                let surface = window.wl_surface().clone();
                 self.dismiss_popups(&surface);
             }
         }
