@@ -10,6 +10,7 @@ use smithay::utils::{Logical, Point, Rectangle, Size};
 use wayland_server::protocol::wl_output::WlOutput;
 
 use super::{GhostId, Item, Margins, Shell, WindowId, WindowMode};
+use crate::outputs::Head;
 use crate::state::Overwinter;
 
 impl Item {
@@ -153,21 +154,21 @@ impl Overwinter {
 
     /// As [`layout`](Self::layout), of what happens at once. What makes no sense is passed over.
     pub(crate) fn layout_all(&mut self, ops: impl IntoIterator<Item = Op>) {
-        for op in ops {
-            self.apply_op(op);
-        }
+        self.apply_ops(ops);
         self.follow_layout(None);
     }
 
     /// As [`layout_all`](Self::layout_all), but this window hears nothing yet: what changes for it goes with its next configure.
     pub(super) fn layout_quietly(&mut self, of: WindowId, op: Op) {
-        self.apply_op(op);
+        self.apply_ops([op]);
         self.follow_layout(Some(of));
     }
 
-    fn apply_op(&mut self, op: Op) {
-        if let Err(refused) = self.shell.desktop.apply(op.clone()) {
-            tracing::debug!(?op, %refused, "the layout is not changed");
+    fn apply_ops(&mut self, ops: impl IntoIterator<Item = Op>) {
+        for op in ops {
+            if let Err(refused) = self.shell.desktop.apply(op.clone()) {
+                tracing::debug!(?op, %refused, "the layout is not changed");
+            }
         }
     }
 
@@ -290,42 +291,32 @@ impl Overwinter {
 
 /// Outputs, as the layout knows them.
 impl Overwinter {
-    /// An output was plugged in.
-    pub fn plug(&mut self, output: &Output) {
-        let about = output.physical_properties();
-        let identity = layout::OutputIdentity {
-            connector: output.name(),
-            make: about.make,
-            model: about.model,
-            serial: String::new(),
-        };
-        let mode = mode_of(output);
-        self.layout_all([Op::Plug { identity, mode }]);
-    }
-
-    /// An output has another mode, scale or transform.
-    pub fn output_changed(&mut self, output: &Output) {
-        if let Some(id) = self.shell.desktop.output_at(&output.name()) {
-            self.layout_all([Op::SetMode(id, mode_of(output))]);
+    /// Tells the layout which outputs are in use, where they stand, and what panels leave of them.
+    pub(super) fn lay_out_outputs(&mut self) {
+        let desktop = &self.shell.desktop;
+        let known = |output: &Output| desktop.output_at(&output.name());
+        let used = |id| self.outputs.used().any(|h| known(&h.output) == Some(id));
+        let connected = desktop.outputs().filter(|(_, o)| o.connected);
+        let gone = connected.map(|(id, _)| id).filter(|id| !used(*id));
+        let mut ops: Vec<Op> = gone.map(Op::Unplug).collect();
+        for head in self.outputs.used() {
+            let mode = mode_of(head);
+            ops.push(match known(&head.output) {
+                Some(id) => Op::SetMode(id, mode),
+                None => Op::Plug {
+                    identity: identity_of(&head.output),
+                    mode,
+                },
+            });
         }
-    }
-
-    /// What panels leave of an output for windows.
-    pub(super) fn leave_for_windows(&mut self, output: &Output, room: Rectangle<i32, Logical>) {
-        let Some(id) = self.shell.desktop.output_at(&output.name()) else {
-            return;
+        self.apply_ops(ops);
+        let reserve = |head: &Head| {
+            let id = self.shell.desktop.output_at(&head.name())?;
+            let room = self.shell.layers.zone(head.id)?;
+            Some(Op::Reserve(id, margins_between(head.area(), room)))
         };
-        let all = self.area();
-        let margins = layout::Margins {
-            top: room.loc.y - all.loc.y,
-            left: room.loc.x - all.loc.x,
-            right: all.loc.x + all.size.w - room.loc.x - room.size.w,
-            bottom: all.loc.y + all.size.h - room.loc.y - room.size.h,
-        };
-        let known = self.shell.desktop.outputs().find(|(o, _)| *o == id);
-        if known.is_some_and(|(_, o)| o.reserved != margins) {
-            self.layout_all([Op::Reserve(id, margins)]);
-        }
+        let reserved: Vec<Op> = self.outputs.used().filter_map(reserve).collect();
+        self.layout_all(reserved);
     }
 
     /// The part of the focused output that panels leave to windows.
@@ -343,13 +334,32 @@ impl Overwinter {
     }
 }
 
-fn mode_of(output: &Output) -> layout::OutputMode {
-    let pixels = output.current_mode().map(|m| m.size).unwrap_or_default();
-    let pixels = output.current_transform().transform_size(pixels);
-    let scale = output.current_scale().fractional_scale() * 120.0;
+fn identity_of(output: &Output) -> layout::OutputIdentity {
+    let about = output.physical_properties();
+    layout::OutputIdentity {
+        connector: output.name(),
+        make: about.make,
+        model: about.model,
+        serial: String::new(),
+    }
+}
+
+fn mode_of(head: &Head) -> layout::OutputMode {
+    let pixels = head.output.current_transform().transform_size(head.pixels());
+    let at = head.area().loc;
     layout::OutputMode {
         pixels: layout::Size::new(pixels.w, pixels.h),
-        scale: layout::Scale::from_120ths(scale.round() as u32),
-        position: None,
+        scale: layout::Scale::from_120ths((head.scale() * 120.0).round() as u32),
+        position: Some(layout::Point::new(at.x, at.y)),
+    }
+}
+
+/// What lies between an area and the room that is left of it.
+fn margins_between(all: Rectangle<i32, Logical>, room: Rectangle<i32, Logical>) -> layout::Margins {
+    layout::Margins {
+        top: room.loc.y - all.loc.y,
+        left: room.loc.x - all.loc.x,
+        right: all.loc.x + all.size.w - room.loc.x - room.size.w,
+        bottom: all.loc.y + all.size.h - room.loc.y - room.size.h,
     }
 }

@@ -18,8 +18,6 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use overwinter_session::ids::GroupId;
 
-use crate::state::Overwinter;
-
 mod apply;
 mod binding;
 mod desktop;
@@ -41,7 +39,7 @@ pub use frame::{Margins, TITLE};
 pub use ghost::Ghost;
 pub use group::{Group, Phase};
 pub use layers::{Layer, Layers};
-pub use lock::Lock;
+pub use lock::{Cover, Lock};
 pub use order::{Listener, Standing};
 pub use surface::WindowSurface;
 pub use toplevels::{Entry, Toplevel};
@@ -199,18 +197,5 @@ impl Shell {
             Item::Window(id) => self.windows.get(&id).map(ShellWindow::rect),
             Item::Ghost(id) => self.ghosts.get(&id).map(Ghost::rect),
         }
-    }
-}
-
-impl Overwinter {
-    /// The whole output.
-    pub fn area(&self) -> Rectangle<i32, Logical> {
-        let size = self
-            .output
-            .current_mode()
-            .map(|m| m.size)
-            .unwrap_or_default();
-        let scale = self.output.current_scale().fractional_scale();
-        Rectangle::from_size(size.to_f64().to_logical(scale).to_i32_round())
     }
 }

@@ -316,7 +316,6 @@ impl Overwinter {
         };
         window.mapped = true;
         window.first_buffer = Some(Instant::now());
-        self.output.enter(window.wl_surface());
         self.decide_visibility(id);
         let shown = self
             .shell
@@ -325,6 +324,10 @@ impl Overwinter {
         if shown {
             self.show_window(id);
             self.raise_and_focus(Item::Window(id));
+        }
+        let extent = self.extent_of(id);
+        if let Some(window) = self.shell.window(id) {
+            self.tell_window(window.wl_surface(), extent);
         }
     }
 
@@ -522,9 +525,8 @@ impl Overwinter {
         }
     }
 
-    /// The output has another mode: windows that fill it follow, others stay in reach.
+    /// Outputs came, went or changed, or what panels leave of them: windows that fill one follow, others stay in reach.
     pub fn refit_windows(&mut self) {
-        let output = self.output.clone();
-        self.output_changed(&output);
+        self.lay_out_outputs();
     }
 }
