@@ -37,7 +37,7 @@ use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
 use crate::protocols::xdg_foreign::XdgForeign;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
-use crate::render::Painter;
+use crate::render::{Decor, Painter};
 use crate::shell::Shell;
 
 /// The compositor.
@@ -66,6 +66,8 @@ pub struct Overwinter {
     pub input: InputState,
     /// Colours, cursors, who draws frames: changed by [`set_appearance`](Self::set_appearance).
     pub appearance: Appearance,
+    /// What is drawn at windows and ghosts.
+    pub decor: Decor,
     /// Screenshots that wait for a frame.
     pub screencopy: Screencopy,
     /// Captures that wait for a frame.
@@ -147,6 +149,7 @@ impl Overwinter {
             shell: Shell::default(),
             input,
             appearance: Appearance::default(),
+            decor: Decor::default(),
             backend,
             painter: None,
             events: VecDeque::new(),

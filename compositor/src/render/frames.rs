@@ -22,7 +22,7 @@ use wayland_protocols::wp::presentation_time::server::wp_presentation_feedback::
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::{Cursor, Scene, Tracker};
-use crate::outputs::HeadId;
+use crate::outputs::{Head, HeadId};
 use crate::shell::{Item, Standing};
 use crate::state::Overwinter;
 
@@ -166,6 +166,9 @@ impl Overwinter {
             .get_pointer()
             .map(|p| p.current_location())
             .unwrap_or_default();
+        if let Some(scale) = self.outputs.get(id).map(Head::scale) {
+            self.decor.refresh(&mut self.shell, &self.appearance, scale);
+        }
         let Some(head) = self.outputs.get_mut(id).filter(|h| h.enabled()) else {
             return;
         };
@@ -177,6 +180,7 @@ impl Overwinter {
         let drag_icon = self.input.drag_icon.as_ref().map(|icon| (icon, pointer));
         let scene = Scene {
             shell: &self.shell,
+            decor: &self.decor,
             drag_icon,
             cursor,
             scale: head.scale(),
