@@ -285,10 +285,11 @@ impl Overwinter {
     }
 }
 
+/// How large an output is and where it is wanted.
+type Wanted = (Size<i32, Logical>, Option<Point<i32, Logical>>);
+
 /// Where outputs stand: those that are wanted somewhere first, each other to the right of all before it.
-fn side_by_side(
-    outputs: &[(Size<i32, Logical>, Option<Point<i32, Logical>>)],
-) -> Vec<Point<i32, Logical>> {
+fn side_by_side(outputs: &[Wanted]) -> Vec<Point<i32, Logical>> {
     let mut placed: Vec<Option<Rectangle<i32, Logical>>> = vec![None; outputs.len()];
     for (i, (size, wanted)) in outputs.iter().enumerate() {
         let Some(at) = wanted else { continue };
@@ -312,7 +313,9 @@ fn side_by_side(
 mod tests {
     use super::*;
 
-    fn place(outputs: &[((i32, i32), Option<(i32, i32)>)]) -> Vec<(i32, i32)> {
+    type Pair = (i32, i32);
+
+    fn place(outputs: &[(Pair, Option<Pair>)]) -> Vec<Pair> {
         let outputs: Vec<_> = outputs
             .iter()
             .map(|(size, at)| ((*size).into(), at.map(Point::from)))

@@ -1,7 +1,7 @@
 //! zwlr_screencopy_v1: screenshots into shared memory. A copy is taken of a composited frame, right after it was composited;
 //! without the pointer in it, a headless one is the very image that was composited.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use smithay::backend::allocator::Fourcc;
@@ -31,7 +31,7 @@ const BYTES_PER_PIXEL: i32 = 4;
 pub struct Screencopy {
     waiting: Vec<Waiting>,
     /// The newest frame that each client has got: one that records misses no change that falls between two of its requests.
-    seen: HashMap<(ClientId, HeadId), u64>,
+    seen: HashMap<ClientId, BTreeMap<HeadId, u64>>,
 }
 
 #[derive(Debug)]
@@ -128,7 +128,8 @@ impl Dispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
         };
         let region = head.and_then(part).unwrap_or_default();
         let seen = |head: &Head| {
-            let seen = this.screencopy.seen.get(&(client.id(), head.id));
+            let seen = this.screencopy.seen.get(&client.id());
+            let seen = seen.and_then(|seen| seen.get(&head.id));
             seen.copied().unwrap_or(head.frames.count)
         };
         let data = FrameData {
@@ -227,7 +228,7 @@ pub(super) fn fits(buffer: &WlBuffer, region: Rectangle<i32, Physical>) -> bool 
 impl Screencopy {
     /// A connection has ended.
     pub fn forget(&mut self, client: &ClientId) {
-        self.seen.retain(|(who, _), _| who != client);
+        self.seen.remove(client);
     }
 }
 
@@ -254,8 +255,8 @@ impl Overwinter {
                     let damage = if missed { &whole[..] } else { damage };
                     self.finish(&waiting, data.region, &pixels, damage);
                     if let Some(client) = waiting.frame.client() {
-                        let seen = &mut self.screencopy.seen;
-                        seen.insert((client.id(), head), count);
+                        let seen = self.screencopy.seen.entry(client.id()).or_default();
+                        seen.insert(head, count);
                     }
                 }
                 Err(error) => {
@@ -280,7 +281,9 @@ impl Overwinter {
             }
             !waiting.is_of(head)
         });
-        self.screencopy.seen.retain(|(_, of), _| *of != head);
+        for seen in self.screencopy.seen.values_mut() {
+            seen.remove(&head);
+        }
         self.end_capture_sessions_of(head);
     }
 
