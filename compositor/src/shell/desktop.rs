@@ -345,7 +345,10 @@ fn identity_of(output: &Output) -> layout::OutputIdentity {
 }
 
 fn mode_of(head: &Head) -> layout::OutputMode {
-    let pixels = head.output.current_transform().transform_size(head.pixels());
+    let pixels = head
+        .output
+        .current_transform()
+        .transform_size(head.pixels());
     let at = head.area().loc;
     layout::OutputMode {
         pixels: layout::Size::new(pixels.w, pixels.h),
