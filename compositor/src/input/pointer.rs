@@ -151,7 +151,7 @@ impl Overwinter {
             return;
         };
         let at = self.within_bounds(&pointer, at);
-        let at = self.outputs.nearest(at);
+        let at = self.outputs.nearest(at, pointer.current_location());
         let focus = if self.input.drag.is_some() {
             self.drag_to(at);
             None
@@ -181,7 +181,7 @@ impl Overwinter {
             return;
         };
         let at = pointer.current_location();
-        if self.outputs.nearest(at) != at {
+        if self.outputs.nearest(at, at) != at {
             self.pointer_goes(at, self.now_ms());
             self.pointer_frame();
         }

@@ -235,12 +235,19 @@ impl Outputs {
         best.map(|(_, head)| head)
     }
 
-    /// The point itself if it is on an output, else the nearest that is. Without any output nothing is off it.
-    pub fn nearest(&self, at: Point<f64, Logical>) -> Point<f64, Logical> {
+    /// The point itself if it is on an output, else the nearest on the output that it comes from, else on any. Without any
+    /// output nothing is off it.
+    pub fn nearest(
+        &self,
+        at: Point<f64, Logical>,
+        from: Point<f64, Logical>,
+    ) -> Point<f64, Logical> {
         if self.at(at).is_some() {
             return at;
         }
-        let candidates = self.used().map(|h| {
+        let before = self.at(from).map(|h| h.id);
+        let reachable = self.used().filter(|h| before.is_none_or(|id| id == h.id));
+        let candidates = reachable.map(|h| {
             let area = h.area().to_f64();
             let end = area.loc + area.size.to_point() - Point::from((1.0, 1.0));
             let near = |v: f64, low: f64, high: f64| v.clamp(low, high.max(low));
