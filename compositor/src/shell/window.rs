@@ -9,7 +9,7 @@ use smithay::wayland::compositor::with_states;
 use smithay::wayland::shell::xdg::{SurfaceCachedState, ToplevelSurface};
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use super::desktop::{rect_of, rect_to, size_of, size_to};
+use super::desktop::{size_of, size_to};
 use super::surface::WindowSurface;
 use super::{Binding, Item, WindowId};
 use crate::state::Overwinter;
@@ -344,13 +344,11 @@ impl Overwinter {
         let outer = window.outer_size();
         let other = size_to(outer) != slot.rect.size() && window.drew != Some(outer);
         let floats = window.mode == WindowMode::Floating && window.window.has_answered();
+        window.never_floated &= !floats;
         if std::mem::replace(&mut window.limits, limits) != limits {
             self.layout_quietly(id, Op::SetLimits(item.name(), limits));
         }
         if other && floats {
-            if let Some(window) = self.shell.window_mut(id) {
-                window.never_floated = false;
-            }
             self.layout_quietly(id, Op::Drew(item.name(), size_to(outer)));
             if let Some(window) = self.shell.window_mut(id) {
                 window.drew = Some(outer);
@@ -406,17 +404,17 @@ impl Overwinter {
         }
     }
 
-    /// Puts what stands on the desktop there.
+    /// Puts what stands on the desktop there, as a drag by its corner would.
     pub fn put_window(&mut self, item: Item, at: Point<i32, Logical>) {
-        let (Some(slot), Some(rect)) = (self.shell.slot(item), self.shell.rect_of(item)) else {
+        let Some(from) = self.shell.rect_of(item) else {
             return;
         };
-        let stands = &self.shell.arrangement.stands;
-        let stand = stands.iter().find(|s| Some(s.output) == slot.output);
-        let corner = stand.map_or_else(Point::default, |s| rect_of(s.rect).loc);
-        let inner = Rectangle::new(at - corner, rect.size);
-        let outer = self.shell.frame_margins(item).outer(inner);
-        self.layout_all([Op::Put(item.name(), rect_to(outer))]);
+        let point = |at: Point<i32, Logical>| layout::Point::new(at.x, at.y);
+        self.layout_all([
+            Op::BeginMove(item.name(), point(from.loc)),
+            Op::Drag(point(at)),
+            Op::Drop,
+        ]);
         self.pointer_refocus();
     }
 
