@@ -13,6 +13,8 @@ use smithay::wayland::security_context::SecurityContext;
 use wayland_server::Client;
 use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
 
+use crate::protocols::xdg_session_management::kept::Owner;
+
 /// A process as the kernel named it when it connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -96,6 +98,31 @@ pub fn is_privileged(client: &Client) -> bool {
     client
         .get_data::<ClientState>()
         .is_some_and(|state| state.sandbox.is_none())
+}
+
+/// In whose name windows' places are kept for this client; `None` when nobody vouches for who it is.
+pub fn owner(client: &Client) -> Option<Owner> {
+    let state = client.get_data::<ClientState>()?;
+    if let Some(sandbox) = &state.sandbox {
+        let engine = sandbox.sandbox_engine.clone()?;
+        let app = sandbox.app_id.clone()?;
+        return Some(Owner {
+            sandbox: Some((engine, app.clone())),
+            app,
+        });
+    }
+    let identity = state.identity?;
+    let app = program(identity).unwrap_or_default();
+    Some(Owner { sandbox: None, app })
+}
+
+/// The file that the process runs, as long as it is still that process.
+fn program(identity: Identity) -> Option<String> {
+    let file = std::fs::read_link(format!("/proc/{}/exe", identity.pid)).ok()?;
+    let file = file.to_string_lossy();
+    let same = identity.start_time.is_some() && start_time(identity.pid) == identity.start_time;
+    // One that was updated while it ran is still that program.
+    same.then(|| file.trim_end_matches(" (deleted)").to_owned())
 }
 
 fn peer(stream: &UnixStream) -> Option<Identity> {

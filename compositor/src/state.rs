@@ -36,6 +36,7 @@ use crate::protocols::output_power::OutputPower;
 use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
 use crate::protocols::xdg_foreign::XdgForeign;
+use crate::protocols::xdg_session_management::XdgSessions;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
 use crate::render::{Decor, Painter};
 use crate::shell::Shell;
@@ -76,6 +77,8 @@ pub struct Overwinter {
     pub foreign_toplevels: ForeignToplevels,
     /// Windows that are parents of other clients' windows.
     pub xdg_foreign: XdgForeign,
+    /// Windows whose places their clients ask to be kept.
+    pub xdg_sessions: XdgSessions,
     /// Who switches outputs off and on.
     pub output_power: OutputPower,
     /// Who looks after outputs.
@@ -135,6 +138,7 @@ impl Overwinter {
             image_copy_capture: ImageCopyCapture::new(&dh),
             foreign_toplevels: ForeignToplevels::new(&dh),
             xdg_foreign: XdgForeign::new(&dh),
+            xdg_sessions: XdgSessions::new(&dh),
             output_power: OutputPower::new(&dh),
             output_management: OutputManagement::new(&dh),
             overwinter_v1: OverwinterV1::new(&dh),
@@ -243,6 +247,7 @@ impl Overwinter {
         }
         self.review_idle_inhibitors();
         self.tell_toplevels();
+        self.note_window_places();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
@@ -307,6 +312,7 @@ pub fn run(options: &Options) -> Result<()> {
             }
         })
         .context("the event loop failed");
+    state.keep_sessions();
     if let Some(driver) = state.driver.take() {
         driver.finish();
     }

@@ -31,6 +31,7 @@ use crate::effects::shell::Pictured;
 use crate::effects::space::Taken;
 use crate::effects::store::{self, Fault, Job};
 use crate::options::Options;
+use crate::protocols::xdg_session_management::KeptSessions;
 use crate::state::Overwinter;
 
 /// Where things are kept and found.
@@ -111,6 +112,11 @@ pub fn attach(state: &mut Overwinter, options: &Options) -> Result<()> {
     if let Err(why) = readable {
         notices.add(None, why);
     }
+    let (kept, readable) = KeptSessions::open(folders.state.join("windows.json"));
+    if let Err(why) = readable {
+        notices.add(None, why);
+    }
+    state.xdg_sessions.kept = kept;
     let mut config = Config::new(incarnation, identity.public(), host.clone());
     config.choices = choices.all().clone();
     let now = Instant(u64::try_from(state.now().as_millis()).unwrap_or(0));

@@ -27,6 +27,7 @@ impl XdgShellHandler for Overwinter {
     }
 
     fn toplevel_destroyed(&mut self, surface: ToplevelSurface) {
+        self.toplevel_session_ends(surface.xdg_toplevel());
         if let Some(id) = self.shell.window_of(surface.wl_surface()) {
             self.remove_window(id);
         }

@@ -9,3 +9,4 @@ pub mod screencopy;
 pub mod virtual_keyboard;
 pub mod virtual_pointer;
 pub mod xdg_foreign;
+pub mod xdg_session_management;

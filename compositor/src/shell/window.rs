@@ -199,6 +199,11 @@ impl ShellWindow {
         self.drew = None;
     }
 
+    /// Where it is to stand when it gets a place.
+    pub fn set_place(&mut self, place: layout::Place) {
+        self.place = place;
+    }
+
     /// The sizes that the client accepts, with the frame around them.
     fn outer_limits(&self) -> layout::Limits {
         let margins = self.frame_margins();
@@ -257,6 +262,7 @@ impl Overwinter {
         }
         self.ask_first(id);
         self.configure_as_ghost(id);
+        self.tell_toplevel_restored(id);
         if let Some(window) = self.shell.window(id) {
             window.window.send_configure();
         }

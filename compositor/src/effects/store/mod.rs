@@ -32,6 +32,7 @@ use self::errands::Errands;
 use super::choices::Choices;
 use super::payloads::Payload;
 use super::peer::{Credit, Outbox};
+use crate::protocols::xdg_session_management::KeptSessions;
 
 /// Chunks on their way to one peer at a time: enough to keep a link busy, little enough for memory (4 MiB each).
 const IN_FLIGHT: usize = 4;
@@ -119,6 +120,8 @@ pub enum Job {
     Measure,
     /// Write what the user chose. It has nothing to do with the store but that it must come to the disk too.
     Choices(Choices),
+    /// Write where windows stand. As above.
+    WindowSessions(KeptSessions),
     /// The session ends: nothing that comes after this is done.
     End,
 }
@@ -440,6 +443,11 @@ impl Worker {
             }
             Job::Choices(choices) => {
                 if let Err(why) = choices.write() {
+                    (self.answer)(Answer::NotKept(why));
+                }
+            }
+            Job::WindowSessions(kept) => {
+                if let Err(why) = kept.write() {
                     (self.answer)(Answer::NotKept(why));
                 }
             }
