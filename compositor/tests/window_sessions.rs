@@ -186,6 +186,9 @@ fn a_window_comes_back_to_its_output_workspace_place_and_height() {
     restored(&mut fixture, &mut client, &session, "main");
     let main_item = newest(&fixture);
     assert_eq!(stands(&fixture, main_item), ((1100, 60, 300, 200), true));
+    // The one that came back last stands below the other again, and has taken the focus from nobody.
+    assert_eq!(fixture.server.shell.stack(), [main_item, upper_item]);
+    assert_eq!(fixture.server.shell.focus(), Some(upper_item));
     let large = restored(&mut fixture, &mut client, &session, "large");
     assert_eq!(client.heard(&large).size, full);
     assert_eq!(full, (800, 600));

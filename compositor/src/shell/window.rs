@@ -74,6 +74,8 @@ pub struct ShellWindow {
     place: layout::Place,
     /// It has filled the desktop ever since it was opened: nobody knows yet how large it is otherwise.
     never_floated: bool,
+    /// It comes back with others: it takes no focus.
+    returns: bool,
     /// The size, frame included, that the layout was last told it has by itself.
     drew: Option<Size<i32, Logical>>,
     /// What the layout was last told of its limits.
@@ -100,6 +102,7 @@ impl ShellWindow {
             mode: WindowMode::Floating,
             place: layout::Place::default(),
             never_floated: false,
+            returns: false,
             drew: None,
             limits: layout::Limits::default(),
             framed: false,
@@ -199,9 +202,10 @@ impl ShellWindow {
         self.drew = None;
     }
 
-    /// Where it is to stand when it gets a place.
-    pub fn set_place(&mut self, place: layout::Place) {
+    /// Where it is to stand when it gets a place; `returns`: as one of many that come back, for which nobody waits.
+    pub fn set_place(&mut self, place: layout::Place, returns: bool) {
         self.place = place;
+        self.returns = returns;
     }
 
     /// The sizes that the client accepts, with the frame around them.
@@ -329,11 +333,27 @@ impl Overwinter {
             .is_some_and(|w| w.visibility == Visibility::Shown);
         if shown {
             self.show_window(id);
-            self.raise_and_focus(Item::Window(id));
+            self.greet(id);
         }
         let extent = self.extent_of(id);
         if let Some(window) = self.shell.window(id) {
             self.tell_window(window.wl_surface(), extent);
+        }
+    }
+
+    /// A window that opens gets the focus. One of many that return stays where and how high it stood, and gets it only if
+    /// nothing has it.
+    fn greet(&mut self, id: WindowId) {
+        let item = Item::Window(id);
+        let window = self.shell.window_mut(id);
+        let returns = window.is_some_and(|w| std::mem::take(&mut w.returns));
+        if !returns {
+            self.raise_and_focus(item);
+        } else if self.shell.focus().is_none() && self.shell.is_shown(id) {
+            self.layout_all([Op::Focus {
+                window: item.name(),
+                raise: false,
+            }]);
         }
     }
 

@@ -272,7 +272,7 @@ impl Overwinter {
             live.windows.insert(name, tracked);
         }
         if let (Some(place), Some(window)) = (place, self.shell.window_mut(window)) {
-            window.set_place(place);
+            window.set_place(place, reason != Reason::Launch);
         }
     }
 
