@@ -28,6 +28,13 @@ impl SeatHandler for Overwinter {
     }
 
     fn cursor_image(&mut self, _seat: &Seat<Overwinter>, image: CursorImageStatus) {
+        self.show_cursor(image);
+    }
+}
+
+impl Overwinter {
+    /// The pointer looks like this from now on.
+    pub fn show_cursor(&mut self, image: CursorImageStatus) {
         self.backend.cursor_changed(&image);
         self.input.cursor = image;
         if self.backend.draws_cursor() {

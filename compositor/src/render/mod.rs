@@ -143,10 +143,16 @@ impl Scene<'_> {
                             .window
                             .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
                     );
+                    let item = Item::Window(id);
+                    self.decor
+                        .frame(renderer, self.shell, item, scale, &mut elements);
                 }
                 Standing::Item(Item::Ghost(id)) => {
                     if let Some(ghost) = self.shell.ghost(id) {
                         ghost.elements(renderer, scale, self.decor, &mut elements);
+                        let item = Item::Ghost(id);
+                        self.decor
+                            .frame(renderer, self.shell, item, scale, &mut elements);
                     }
                 }
             }
