@@ -255,6 +255,11 @@ impl Overwinter {
             .get_pointer()
             .map(|p| p.current_location())
             .unwrap_or_default();
+        let scale = self.output.current_scale().fractional_scale();
+        if with_cursor {
+            self.decor
+                .prepare_cursor(&self.input.cursor, &self.appearance, scale);
+        }
         let scene = Scene {
             shell: &self.shell,
             decor: &self.decor,
@@ -264,7 +269,7 @@ impl Overwinter {
                 image: &self.input.cursor,
                 draw_named: true,
             }),
-            scale: self.output.current_scale().fractional_scale(),
+            scale,
             blank: self.output_power.is_off(),
         };
         let size = self

@@ -9,7 +9,7 @@ use smithay::backend::renderer::element::surface::{
 use smithay::backend::renderer::element::{AsRenderElements, Kind, render_elements};
 use smithay::backend::renderer::{Color32F, Texture};
 use smithay::input::pointer::{CursorImageStatus, CursorImageSurfaceData};
-use smithay::utils::{Logical, Point, Scale};
+use smithay::utils::{Logical, Point, Rectangle, Scale};
 use smithay::wayland::compositor::with_states;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -19,6 +19,7 @@ mod appearance;
 mod arrow;
 mod canvas;
 mod client_surface;
+mod cursor;
 mod decor;
 mod frames;
 mod offscreen;
@@ -187,15 +188,17 @@ impl Scene<'_> {
                     Kind::Cursor,
                 ));
             }
-            CursorImageStatus::Named(_) if cursor.draw_named => {
-                let at = cursor.location.to_physical(scale);
+            CursorImageStatus::Named(icon) if cursor.draw_named => {
+                let image = self.decor.cursors.get(*icon, self.scale);
+                let hot = image.map_or_else(Default::default, |image| image.hot);
+                let at = (cursor.location - hot).to_physical(scale);
                 let arrow = MemoryRenderBufferRenderElement::from_buffer(
                     renderer,
                     at,
-                    arrow::buffer(),
+                    image.map_or_else(arrow::buffer, |image| &image.buffer),
                     None,
-                    None,
-                    None,
+                    image.map(|image| Rectangle::from_size(image.pixels)),
+                    image.map(|image| image.size),
                     Kind::Cursor,
                 );
                 match arrow {

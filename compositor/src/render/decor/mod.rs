@@ -13,11 +13,13 @@ use smithay::backend::renderer::element::memory::{
 use smithay::backend::renderer::element::solid::SolidColorRenderElement;
 use smithay::backend::renderer::element::{Id, Kind};
 use smithay::backend::renderer::utils::CommitCounter;
+use smithay::input::pointer::CursorImageStatus;
 use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Size};
 
 use overwinter_config::Appearance;
 
 use super::canvas::Canvas;
+use super::cursor::Cursors;
 use super::{SceneElement, SceneRenderer};
 use crate::shell::{Button, Ghost, Item, Shell, WindowMode};
 use crate::state::Overwinter;
@@ -39,6 +41,8 @@ pub struct Decor {
     /// By whether its window has the focus, and scale (in 120ths).
     shadows: BTreeMap<(bool, u32), Still>,
     titles: Titles,
+    /// The pointer's images.
+    pub(super) cursors: Cursors,
     /// The button that the pointer is on, and whether it is pressed.
     pub over: Option<(Item, Button, bool)>,
 }
@@ -125,7 +129,20 @@ impl Decor {
                 failed: false,
                 known: BTreeMap::new(),
             },
+            cursors: Cursors::default(),
             over: None,
+        }
+    }
+
+    /// Has the pointer's image ready for a scene of this scale in which the session draws it.
+    pub fn prepare_cursor(
+        &mut self,
+        image: &CursorImageStatus,
+        appearance: &Appearance,
+        scale: f64,
+    ) {
+        if let CursorImageStatus::Named(icon) = image {
+            self.cursors.prepare(*icon, appearance, scale);
         }
     }
 
