@@ -7,6 +7,7 @@
 //! * [`input`]: the one entry for all input, real or virtual.
 //! * [`render`]: the scene, frame pacing, offscreen pictures.
 //! * [`driver`]: owns the heart; [`effects`]: carries out its wishes in the world.
+//! * [`listener`]: the Wayland socket, which stays open whatever comes.
 //! * [`client`]: the only place that says who a Wayland client is.
 //!
 //! Without a heart attached the compositor is a plain, complete one: windows of any client simply work.
@@ -17,6 +18,7 @@ pub mod driver;
 pub mod effects;
 pub mod handlers;
 pub mod input;
+pub mod listener;
 pub mod options;
 pub mod protocols;
 pub mod render;
