@@ -146,7 +146,7 @@ fn kde_clients_are_heard_as_well() {
     window.open(&mut fixture, &mut client, 400, 300, RED);
     let (inner, outer) = top(&fixture);
     assert_eq!(inner, outer);
-    decoration.request_mode(org_kde_kwin_server_decoration::Mode::Server.into());
+    decoration.request_mode(org_kde_kwin_server_decoration::Mode::Server);
     fixture.roundtrip(&mut client);
     let (inner, outer) = top(&fixture);
     assert_eq!(outer.size.h - inner.size.h, TITLE + 1);

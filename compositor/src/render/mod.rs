@@ -190,12 +190,16 @@ impl Scene<'_> {
             }
             CursorImageStatus::Named(icon) if cursor.draw_named => {
                 let image = self.decor.cursors.get(*icon, self.scale);
+                let buffer = match image {
+                    Some(image) => &image.buffer,
+                    None => arrow::buffer(),
+                };
                 let hot = image.map_or_else(Default::default, |image| image.hot);
                 let at = (cursor.location - hot).to_physical(scale);
                 let arrow = MemoryRenderBufferRenderElement::from_buffer(
                     renderer,
                     at,
-                    image.map_or_else(arrow::buffer, |image| &image.buffer),
+                    buffer,
                     None,
                     image.map(|image| Rectangle::from_size(image.pixels)),
                     image.map(|image| image.size),
