@@ -308,7 +308,7 @@ fn a_button_lights_up_under_the_pointer_and_nothing_is_drawn_when_nothing_change
     let lit = here(&fixture.screenshot(&mut client));
     assert!(dark == FOCUSED && lit >> 16 > 0xc0, "{dark:#x} {lit:#x}");
     // Elsewhere on the same button, and the same title again.
-    let frames = fixture.server.frames.count;
+    let frames = fixture.server.frame_count();
     pointer.motion_absolute(0, x + 2, y + 1, 1280, 800);
     pointer.frame();
     window.toplevel.set_title(String::new());
@@ -316,7 +316,7 @@ fn a_button_lights_up_under_the_pointer_and_nothing_is_drawn_when_nothing_change
     for _ in 0..20 {
         fixture.turn();
     }
-    assert_eq!(fixture.server.frames.count, frames);
+    assert_eq!(fixture.server.frame_count(), frames);
     pointer.motion_absolute(0, 5, 5, 1280, 800);
     pointer.frame();
     fixture.roundtrip(&mut client);

@@ -238,7 +238,8 @@ impl Shell {
 impl Overwinter {
     /// From now on the session draws the window's frame, or no longer. One that is shown makes room for it.
     pub fn frame_window(&mut self, id: WindowId, framed: bool) {
-        let area = self.work_area();
+        let rect = self.shell.rect_of(Item::Window(id)).unwrap_or_default();
+        let area = self.work_area_around(rect);
         let Some(window) = self.shell.window_mut(id).filter(|w| w.framed != framed) else {
             return;
         };

@@ -34,10 +34,14 @@ pub use badge::Sleep;
 use bar::{Colours, Look};
 use text::{Mask, Wanted};
 
+/// Scales that pictures are kept for: outputs that change theirs again and again fill no memory.
+const MOST: usize = 16;
+
 /// What was drawn, ready to be put into scenes.
 pub struct Decor {
     badges: Badges,
-    frames: BTreeMap<Item, Frame>,
+    /// By scale (in 120ths), too: outputs may have different ones.
+    frames: BTreeMap<(Item, u32), Frame>,
     /// By whether its window has the focus, and scale (in 120ths).
     shadows: BTreeMap<(bool, u32), Still>,
     titles: Titles,
@@ -158,7 +162,10 @@ impl Decor {
             .copied()
             .filter(|item| shell.frame_margins(*item).top > 0)
             .collect();
-        self.frames.retain(|item, _| framed.contains(item));
+        self.frames.retain(|(item, _), _| framed.contains(item));
+        if self.frames.len() > MOST * (framed.len() + 1) {
+            self.frames.clear();
+        }
         for item in framed {
             self.refresh_frame(shell, item, scale);
         }
@@ -167,7 +174,7 @@ impl Decor {
         self.titles
             .known
             .retain(|wanted, mask| mask.is_none() || shown(wanted));
-        if self.shadows.len() > 32 {
+        if self.shadows.len() > 2 * MOST {
             self.shadows.clear();
         }
     }
@@ -190,7 +197,8 @@ impl Decor {
             scale,
         };
         let text = shell.title_of(item);
-        let old = self.frames.get(&item);
+        let key = (item, in_120ths(scale));
+        let old = self.frames.get(&key);
         // Until a new title is drawn the old one stays.
         let title = self
             .titles
@@ -209,7 +217,7 @@ impl Decor {
             };
             let text = text.clone();
             self.frames.insert(
-                item,
+                key,
                 Frame {
                     look,
                     text,
@@ -218,7 +226,7 @@ impl Decor {
                     lines,
                 },
             );
-        } else if let Some(frame) = self.frames.get_mut(&item) {
+        } else if let Some(frame) = self.frames.get_mut(&key) {
             frame.text = text;
         }
         let key = (focused, in_120ths(scale));
@@ -239,7 +247,8 @@ impl Decor {
         R: SceneRenderer,
         R::TextureId: Texture + Clone + Send + 'static,
     {
-        let (Some(frame), Some(outer)) = (self.frames.get(&item), shell.outer_rect_of(item)) else {
+        let frame = self.frames.get(&(item, in_120ths(scale.x)));
+        let (Some(frame), Some(outer)) = (frame, shell.outer_rect_of(item)) else {
             return;
         };
         let margins = shell.frame_margins(item);
