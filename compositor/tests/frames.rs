@@ -241,7 +241,7 @@ fn the_moon_puts_the_group_to_sleep_and_its_ghost_keeps_the_bar() {
     let mut client = fixture.client();
     let window = framed_of_group(&mut fixture, &mut client);
     let pointer = client.virtual_pointer();
-    let (x, y) = button(&fixture, 2);
+    let (x, y) = button(&fixture, 3);
     fixture.server.events.clear();
     click(&pointer, x, y);
     fixture.roundtrip(&mut client);
@@ -281,12 +281,25 @@ fn the_moon_puts_the_group_to_sleep_and_its_ghost_keeps_the_bar() {
 }
 
 #[test]
-fn a_window_of_no_group_cannot_be_put_to_sleep() {
+fn the_line_puts_the_window_away() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();
     framed(&mut fixture, &mut client);
     let pointer = client.virtual_pointer();
     let (x, y) = button(&fixture, 2);
+    click(&pointer, x, y);
+    fixture.roundtrip(&mut client);
+    assert_eq!(fixture.server.shell.stack(), []);
+    assert_eq!(fixture.screenshot(&mut client).at(640, 400), GROUND);
+}
+
+#[test]
+fn a_window_of_no_group_cannot_be_put_to_sleep() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    framed(&mut fixture, &mut client);
+    let pointer = client.virtual_pointer();
+    let (x, y) = button(&fixture, 3);
     fixture.server.events.clear();
     click(&pointer, x, y);
     fixture.roundtrip(&mut client);

@@ -7,8 +7,10 @@ use overwinter_session::Event;
 use overwinter_session::ids::OperationId;
 
 use super::pointer::BTN_LEFT;
-use super::{DragKind, Edges};
-use crate::shell::{Button, FramePart, Item, ModeWish, WindowMode};
+use overwinter_layout::Edges;
+
+use super::DragKind;
+use crate::shell::{Button, FramePart, Item, ModeWish, WindowId, WindowMode};
 use crate::state::Overwinter;
 
 /// Two presses within this time (milliseconds) and so near each other are a double click.
@@ -121,6 +123,11 @@ impl Overwinter {
     pub fn press_frame_button(&mut self, item: Item, button: Button) {
         match button {
             Button::Hibernate => self.hibernate_item(item),
+            Button::Minimise => {
+                if let Item::Window(id) = item {
+                    self.wish_now(id, ModeWish::Minimized(true));
+                }
+            }
             Button::Maximise => self.toggle_maximized(item),
             Button::Close => {
                 if let Item::Window(id) = item
@@ -135,7 +142,11 @@ impl Overwinter {
     fn toggle_maximized(&mut self, item: Item) {
         let Item::Window(id) = item else { return };
         let on = self.shell.mode_of(item) != Some(WindowMode::Maximized);
-        self.wish_mode(id, ModeWish::Maximized(on));
+        self.wish_now(id, ModeWish::Maximized(on));
+    }
+
+    fn wish_now(&mut self, id: WindowId, wish: ModeWish) {
+        self.wish_mode(id, wish);
         if let Some(window) = self.shell.window(id) {
             window.send_pending();
         }

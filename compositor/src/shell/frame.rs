@@ -7,8 +7,8 @@
 use smithay::utils::{Logical, Point, Rectangle, Size};
 
 use super::{Ghost, Item, Shell, ShellWindow, WindowId, WindowMode};
-use crate::input::Edges;
 use crate::state::Overwinter;
+use overwinter_layout::Edges;
 
 /// Height of a title bar in logical pixels.
 pub const TITLE: i32 = 32;
@@ -27,6 +27,8 @@ const PADDING: i32 = 4;
 pub enum Button {
     /// Puts the window's group to sleep.
     Hibernate,
+    /// Puts it away; panels and Alt+Tab bring it back.
+    Minimise,
     /// Maximizes, or back.
     Maximise,
     /// Asks the client to close it.
@@ -34,7 +36,12 @@ pub enum Button {
 }
 
 /// From the right.
-const BUTTONS: [Button; 3] = [Button::Close, Button::Maximise, Button::Hibernate];
+const BUTTONS: [Button; 4] = [
+    Button::Close,
+    Button::Maximise,
+    Button::Minimise,
+    Button::Hibernate,
+];
 
 /// The buttons of a title bar of this width, rightmost first, and where each begins: as many as leave something to grab. Each is as
 /// wide as the bar is high.
@@ -238,24 +245,11 @@ impl Shell {
 impl Overwinter {
     /// From now on the session draws the window's frame, or no longer. One that is shown makes room for it.
     pub fn frame_window(&mut self, id: WindowId, framed: bool) {
-        let rect = self.shell.rect_of(Item::Window(id)).unwrap_or_default();
-        let area = self.work_area_around(rect);
         let Some(window) = self.shell.window_mut(id).filter(|w| w.framed != framed) else {
             return;
         };
         window.framed = framed;
-        let margins = window.frame_margins();
-        match window.mode {
-            WindowMode::Floating if window.placed => {
-                window.location.y = window.location.y.max(area.loc.y + margins.top);
-            }
-            WindowMode::Maximized => {
-                let inner = margins.inner(area);
-                window.moving_to = Some(inner);
-                window.set_size(Some(inner.size));
-            }
-            _ => {}
-        }
+        self.frame_changed(id);
         self.input.scene_moved = true;
         self.schedule_frame();
     }
@@ -308,7 +302,7 @@ mod tests {
     fn a_narrow_window_keeps_something_to_grab() {
         assert_eq!(buttons(40), []);
         assert_eq!(buttons(TITLE * 2 + PADDING), [(Button::Close, TITLE)]);
-        assert_eq!(buttons(400).len(), 3);
+        assert_eq!(buttons(400).len(), 4);
     }
 
     #[test]

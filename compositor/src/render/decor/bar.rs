@@ -152,6 +152,10 @@ fn draw_button(canvas: &mut Canvas, button: Button, (x, y): (f64, f64), icon: Pa
             let icon = if lit { NIGHT } else { icon };
             canvas.fill(icon, around, moon(x - 0.3, y + 0.2, 5.8, 0.0));
         }
+        Button::Minimise => {
+            let line = stroke((x - 4.2, y + 3.6), (x + 4.2, y + 3.6), 1.5);
+            canvas.fill(icon, around, line);
+        }
         Button::Maximise if look.maximized => {
             let front = rounded([x - 4.7, y - 2.3, x + 2.3, y + 4.7], 1.6);
             let back = rounded([x - 2.3, y - 4.7, x + 4.7, y + 2.3], 1.6);
