@@ -6,6 +6,7 @@ use common::{Client, Fixture, Window, click};
 use overwinter_compositor::shell::{Grant, TITLE, buttons};
 use overwinter_session::ids::{CopyId, GroupId, OpId};
 use overwinter_session::{Event, ShellEffect};
+use smithay::input::pointer::{CursorIcon, CursorImageStatus};
 use smithay::utils::{Logical, Rectangle};
 use wayland_client::protocol::wl_pointer::ButtonState;
 use wayland_protocols::xdg::decoration::zv1::client::{
@@ -233,6 +234,30 @@ fn the_bar_moves_the_window_and_an_edge_resizes_it() {
     fixture.roundtrip(&mut client);
     assert_eq!(client.heard(&window).size, (450, 340));
     assert_eq!(clicks(&client), 0);
+}
+
+#[test]
+fn the_pointer_says_what_an_edge_does_wherever_it_comes_from() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    framed(&mut fixture, &mut client);
+    let pointer = client.virtual_pointer();
+    let (inner, outer) = top(&fixture);
+    let x = inner.loc.x + 200;
+    let mut goes = |x: i32, y: i32| {
+        pointer.motion_absolute(0, x as u32, y as u32, 1280, 800);
+        pointer.frame();
+        fixture.roundtrip(&mut client);
+        fixture.server.input.cursor.clone()
+    };
+    let edge = outer.loc.y + outer.size.h + 2;
+    let named = CursorImageStatus::Named;
+    // From the window, whose client would have had its own image, and from the empty desktop.
+    goes(x, inner.loc.y + 100);
+    assert_eq!(goes(x, edge), named(CursorIcon::SResize));
+    assert_eq!(goes(x, edge + 50), named(CursorIcon::Default));
+    assert_eq!(goes(outer.loc.x - 2, edge), named(CursorIcon::SwResize));
+    assert_eq!(goes(x, outer.loc.y + 10), named(CursorIcon::Default));
 }
 
 #[test]

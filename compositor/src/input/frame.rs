@@ -38,16 +38,20 @@ impl Overwinter {
         self.input.frame.over = over;
         self.frame_lights_up();
         // Beside frames the pointer looks as clients say.
-        if over.is_some()
-            || was_over
-                && self
-                    .seat
-                    .get_pointer()
-                    .is_some_and(|p| p.current_focus().is_none())
+        let pointer = self.seat.get_pointer();
+        let alone = || pointer.is_some_and(|p| p.current_focus().is_none());
+        let image = self.frame_cursor();
+        if let Some(image) =
+            image.or_else(|| (was_over && alone()).then(CursorImageStatus::default_named))
         {
-            let icon = over.map_or(CursorIcon::Default, |(_, part)| icon_of(part));
-            self.show_cursor(CursorImageStatus::Named(icon));
+            self.show_cursor(image);
         }
+    }
+
+    /// How the pointer looks while it is on a frame.
+    pub(crate) fn frame_cursor(&self) -> Option<CursorImageStatus> {
+        let (_, part) = self.input.frame.over?;
+        Some(CursorImageStatus::Named(icon_of(part)))
     }
 
     fn frame_lights_up(&mut self) {
