@@ -29,6 +29,7 @@ use crate::input::InputState;
 use crate::listener::{self, Listener};
 use crate::options::Options;
 use crate::outputs::Outputs;
+use crate::protocols::ext_workspace::ExtWorkspaces;
 use crate::protocols::foreign_toplevels::ForeignToplevels;
 use crate::protocols::image_copy_capture::ImageCopyCapture;
 use crate::protocols::output_management::OutputManagement;
@@ -72,6 +73,8 @@ pub struct Overwinter {
     pub screencopy: Screencopy,
     /// Captures that wait for a frame.
     pub image_copy_capture: ImageCopyCapture,
+    /// Who lists workspaces.
+    pub ext_workspaces: ExtWorkspaces,
     /// Who lists windows.
     pub foreign_toplevels: ForeignToplevels,
     /// Windows that are parents of other clients' windows.
@@ -133,6 +136,7 @@ impl Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
             image_copy_capture: ImageCopyCapture::new(&dh),
+            ext_workspaces: ExtWorkspaces::new(&dh),
             foreign_toplevels: ForeignToplevels::new(&dh),
             xdg_foreign: XdgForeign::new(&dh),
             output_power: OutputPower::new(&dh),
@@ -243,6 +247,7 @@ impl Overwinter {
         }
         self.review_idle_inhibitors();
         self.tell_toplevels();
+        self.tell_workspaces();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
