@@ -188,7 +188,9 @@ fn handle_of(name: &str) -> ExtWorkspaceHandleV1 {
 
 fn wait_for(fixture: &mut Fixture, panel: &mut Client, wanted: &[&[(&str, u32, u32)]]) {
     let named = |g: &&[(&str, u32, u32)]| -> Vec<(String, u32, u32)> {
-        g.iter().map(|(n, p, s)| ((*n).to_owned(), *p, *s)).collect()
+        g.iter()
+            .map(|(n, p, s)| ((*n).to_owned(), *p, *s))
+            .collect()
     };
     let wanted: Vec<_> = wanted.iter().map(named).collect();
     fixture.roundtrip(panel);

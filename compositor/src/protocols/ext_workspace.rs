@@ -250,8 +250,7 @@ impl Overwinter {
         );
         let workspace = made.ok()?;
         manager.object.workspace(&workspace);
-        workspace
-            .capabilities(WorkspaceCapabilities::Activate | WorkspaceCapabilities::Assign);
+        workspace.capabilities(WorkspaceCapabilities::Activate | WorkspaceCapabilities::Assign);
         Some(workspace)
     }
 
