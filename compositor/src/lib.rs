@@ -6,13 +6,16 @@
 //! * [`shell`]: windows, groups of windows and their ghosts, stacking, focus, placement.
 //! * [`input`]: the one entry for all input, real or virtual.
 //! * [`render`]: the scene, frame pacing, offscreen pictures.
+//! * [`config`]: the desktop's configuration as it counts now; [`actions`]: what keys and scripts have the session do.
 //! * [`driver`]: owns the heart; [`effects`]: carries out its wishes in the world.
 //! * [`client`]: the only place that says who a Wayland client is.
 //!
 //! Without a heart attached the compositor is a plain, complete one: windows of any client simply work.
 
+pub mod actions;
 pub mod backend;
 pub mod client;
+pub mod config;
 pub mod driver;
 pub mod effects;
 pub mod handlers;
