@@ -20,10 +20,8 @@ impl Overwinter {
         }
         match action {
             Action::Close => {
-                let window = self.focused_window()?;
-                if let Some(window) = self.shell.window(window) {
-                    window.toplevel().send_close();
-                }
+                self.focused_window()?;
+                self.close_focused();
             }
             Action::Hibernate => return self.hibernate_focused(),
             Action::NextWindow => self.cycle_focus(false),
@@ -83,7 +81,7 @@ impl Overwinter {
     fn wish_mode_now(&mut self, id: WindowId, wish: ModeWish) {
         self.wish_mode(id, wish);
         if let Some(window) = self.shell.window(id) {
-            window.toplevel().send_pending_configure();
+            window.send_pending();
         }
     }
 

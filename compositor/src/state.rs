@@ -38,7 +38,7 @@ use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
 use crate::protocols::xdg_foreign::XdgForeign;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
-use crate::render::{Frames, Painter};
+use crate::render::{Decor, Frames, Painter};
 use crate::shell::Shell;
 
 /// The compositor.
@@ -71,6 +71,8 @@ pub struct Overwinter {
     pub config_file: ConfigFile,
     /// Colours, cursors, who draws frames: changed by [`set_appearance`](Self::set_appearance).
     pub appearance: Appearance,
+    /// What is drawn at windows and ghosts.
+    pub decor: Decor,
     /// When the next frame is due.
     pub frames: Frames,
     /// Screenshots that wait for a frame.
@@ -159,6 +161,7 @@ impl Overwinter {
             appearance: config.appearance.clone(),
             config,
             config_file,
+            decor: Decor::default(),
             backend,
             painter: None,
             events: VecDeque::new(),

@@ -19,6 +19,33 @@ const SHIFT: u32 = 42;
 /// xdg_toplevel.state.activated
 const ACTIVATED: u32 = 4;
 
+/// A session in which ghosts are as bright as their windows were.
+fn undimmed() -> Fixture {
+    let mut fixture = Fixture::new();
+    let mut appearance = fixture.server.appearance.clone();
+    appearance.ghost_dim = 0.0;
+    fixture.server.set_appearance(appearance);
+    fixture
+}
+
+/// Where the moon stands on the group's first window, should that be a ghost.
+fn moon_of(fixture: &mut Fixture) -> (i32, i32, i32, i32) {
+    let place = fixture.server.capture(GROUP, false)[0].place;
+    let (right, bottom) = (place.x + place.width, place.y + place.height);
+    (right - 42, bottom - 42, 30, 30)
+}
+
+/// The whole screen, without the place where a ghost has its moon.
+fn but_for_the_moon(fixture: &mut Fixture, client: &mut Client) -> Vec<u32> {
+    let (x, y, width, height) = moon_of(fixture);
+    let mut pixels = fixture.screenshot(client).part(0, 0, 1280, 800);
+    for row in y..y + height {
+        let start = (row * 1280 + x) as usize;
+        pixels[start..start + width as usize].fill(0);
+    }
+    pixels
+}
+
 fn grant(fixture: &mut Fixture, cookie: &str, copy: u64, trial: bool) {
     grant_of(fixture, GROUP, cookie, copy, trial);
 }
@@ -85,20 +112,83 @@ fn sleep(fixture: &mut Fixture, client: &mut Client, window: &Window) {
 
 #[test]
 fn a_ghost_has_the_very_pixels_of_its_window() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let other = open(&mut fixture, &mut client, 200, 200, GREEN);
     let window = live(&mut fixture, &mut client, RED);
-    let before = fixture.screenshot(&mut client);
+    let before = but_for_the_moon(&mut fixture, &mut client);
     sleep(&mut fixture, &mut client, &window);
-    let after = fixture.screenshot(&mut client);
-    assert_eq!(before.part(0, 0, 1280, 800), after.part(0, 0, 1280, 800));
+    assert_eq!(before, but_for_the_moon(&mut fixture, &mut client));
     assert!(!client.heard(&other).closed);
 }
 
 #[test]
-fn a_translucent_window_with_shadow_keeps_its_pixels() {
+fn a_ghost_is_dimmed_and_has_a_moon_that_waxes_while_it_wakes() {
     let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = live(&mut fixture, &mut client, RED);
+    let place = fixture.server.capture(GROUP, true)[0].place;
+    let (x, y, width, height) = moon_of(&mut fixture);
+    let live = fixture.screenshot(&mut client);
+    assert!(live.part(x, y, width, height).iter().all(|p| *p == RED));
+    sleep(&mut fixture, &mut client, &window);
+    let asleep = fixture.screenshot(&mut client);
+    // 85 % of each channel.
+    let dimmed = 0xae1b1b;
+    for (dx, dy) in [(0, 0), (200, 150), (399, 299)] {
+        assert_eq!(asleep.at(place.x + dx, place.y + dy), dimmed);
+    }
+    assert_eq!(asleep.at(place.x - 1, place.y), 0x161922);
+    let bright = |image: &common::Image| {
+        let moon = image.part(x, y, width, height);
+        moon.iter()
+            .filter(|p| **p & 0xff > 0x80 && **p >> 16 > 0x80)
+            .count()
+    };
+    let crescent = bright(&asleep);
+    assert!((20..120).contains(&crescent), "{crescent} pixels of moon");
+    // What is stored is as bright as the window was.
+    let picture = fixture.server.capture(GROUP, true)[0].picture.clone();
+    assert_eq!(picture.unwrap().argb[..4], [0x20, 0x20, 0xcc, 0xff]);
+
+    fixture.server.apply(ShellEffect::Waking { group: GROUP });
+    let waking = fixture.screenshot(&mut client);
+    assert_eq!(waking.at(place.x, place.y), dimmed);
+    assert!(bright(&waking) > crescent + 20, "the moon has not waxed");
+    fixture
+        .server
+        .apply(ShellEffect::WakeFailed { group: GROUP });
+    assert_eq!(bright(&fixture.screenshot(&mut client)), crescent);
+
+    // Nothing goes on by itself.
+    let frames = fixture.server.frames.count;
+    for _ in 0..20 {
+        fixture.turn();
+    }
+    assert_eq!(fixture.server.frames.count, frames);
+}
+
+#[test]
+fn a_picture_that_stands_in_during_a_migration_looks_as_the_window() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    live(&mut fixture, &mut client, RED);
+    let before = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
+    fixture.server.apply(ShellEffect::Fence {
+        group: GROUP,
+        op: OpId(3),
+        hold: true,
+    });
+    fixture
+        .server
+        .apply(ShellEffect::ShowGhost { group: GROUP });
+    let during = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
+    assert_eq!(before, during);
+}
+
+#[test]
+fn a_translucent_window_with_shadow_keeps_its_pixels() {
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     open(&mut fixture, &mut client, 600, 500, GREEN);
     grant(&mut fixture, "first", 1, false);
@@ -106,7 +196,7 @@ fn a_translucent_window_with_shadow_keeps_its_pixels() {
     // A margin of 20 that the window geometry leaves out.
     window.xdg.set_window_geometry(20, 20, 360, 260);
     window.open(&mut fixture, &mut client, 400, 300, RED);
-    let before = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
+    let before = but_for_the_moon(&mut fixture, &mut client);
     let captured = fixture.server.capture(GROUP, true);
     let [only] = &captured[..] else {
         panic!("{} windows", captured.len())
@@ -123,10 +213,7 @@ fn a_translucent_window_with_shadow_keeps_its_pixels() {
     );
     assert!(only.place.focused && picture.is_whole());
     sleep(&mut fixture, &mut client, &window);
-    assert_eq!(
-        before,
-        fixture.screenshot(&mut client).part(0, 0, 1280, 800)
-    );
+    assert_eq!(before, but_for_the_moon(&mut fixture, &mut client));
     let again = fixture.server.capture(GROUP, true);
     assert_eq!(again[0].picture, captured[0].picture);
     assert_eq!(again[0].place, captured[0].place);
@@ -134,7 +221,7 @@ fn a_translucent_window_with_shadow_keeps_its_pixels() {
 
 #[test]
 fn a_fence_follows_the_leave_and_is_answered_by_the_client() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let other = open(&mut fixture, &mut client, 200, 200, GREEN);
     let window = live(&mut fixture, &mut client, RED);
@@ -188,7 +275,7 @@ fn a_fence_follows_the_leave_and_is_answered_by_the_client() {
 
 #[test]
 fn a_window_whose_picture_is_to_be_taken_goes_on_looking_active() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let other = open(&mut fixture, &mut client, 200, 200, GREEN);
     let window = live(&mut fixture, &mut client, RED);
@@ -210,7 +297,7 @@ fn a_window_whose_picture_is_to_be_taken_goes_on_looking_active() {
 
 #[test]
 fn a_fence_that_nobody_answers_ends() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     live(&mut fixture, &mut client, RED);
     fixture.server.apply(ShellEffect::Fence {
@@ -237,7 +324,7 @@ fn a_fence_that_nobody_answers_ends() {
 
 #[test]
 fn a_click_on_a_ghost_wakes_it_and_the_window_takes_its_place() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let covering = open(&mut fixture, &mut client, 300, 200, GREEN);
@@ -304,7 +391,7 @@ fn a_click_on_a_ghost_wakes_it_and_the_window_takes_its_place() {
 
 #[test]
 fn no_frame_between_click_and_swap_lacks_the_picture() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let place = fixture.server.capture(GROUP, true)[0].place;
@@ -331,7 +418,7 @@ fn no_frame_between_click_and_swap_lacks_the_picture() {
 
 #[test]
 fn keys_typed_at_a_ghost_arrive_in_order_after_the_focus() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let place = fixture.server.capture(GROUP, true)[0].place;
@@ -396,7 +483,7 @@ fn keys_typed_at_a_ghost_arrive_in_order_after_the_focus() {
 
 #[test]
 fn a_failed_wake_discards_the_keys() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let other = open(&mut fixture, &mut client, 200, 200, GREEN);
     let window = live(&mut fixture, &mut client, RED);
@@ -432,7 +519,7 @@ fn a_failed_wake_discards_the_keys() {
 
 #[test]
 fn a_migration_holds_keys_and_swaps_without_a_blank_frame() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let place = fixture.server.capture(GROUP, true)[0].place;
@@ -489,7 +576,7 @@ fn a_migration_holds_keys_and_swaps_without_a_blank_frame() {
 
 #[test]
 fn a_cancelled_sleep_gives_the_windows_and_the_keys_back() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let place = fixture.server.capture(GROUP, true)[0].place;
@@ -518,19 +605,16 @@ fn a_cancelled_sleep_gives_the_windows_and_the_keys_back() {
 
 #[test]
 fn stacking_survives_sleep_and_wake() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     // Larger than half the output, so that they overlap wherever they are put.
     grant(&mut fixture, "first", 1, false);
     let (lower, _) = bound(&mut fixture, &mut client, "first", "main");
     lower.open(&mut fixture, &mut client, 900, 700, RED);
     open(&mut fixture, &mut client, 900, 700, GREEN);
-    let before = fixture.screenshot(&mut client).part(0, 0, 1280, 800);
+    let before = but_for_the_moon(&mut fixture, &mut client);
     sleep(&mut fixture, &mut client, &lower);
-    assert_eq!(
-        before,
-        fixture.screenshot(&mut client).part(0, 0, 1280, 800)
-    );
+    assert_eq!(before, but_for_the_moon(&mut fixture, &mut client));
     fixture.server.apply(ShellEffect::Waking { group: GROUP });
     grant(&mut fixture, "again", 2, true);
     let (trial, object) = bound(&mut fixture, &mut client, "again", "main");
@@ -549,10 +633,7 @@ fn stacking_survives_sleep_and_wake() {
     });
     fixture.roundtrip(&mut client);
     assert_eq!(events(&mut fixture), [Event::Shown { group: GROUP }]);
-    assert_eq!(
-        before,
-        fixture.screenshot(&mut client).part(0, 0, 1280, 800)
-    );
+    assert_eq!(before, but_for_the_moon(&mut fixture, &mut client));
     assert!(
         !client.data.keys.contains(&Key::Enter(trial.id())),
         "a wake that nobody touched stole the focus"
@@ -561,7 +642,7 @@ fn stacking_survives_sleep_and_wake() {
 
 #[test]
 fn a_group_that_was_woken_by_name_comes_up_on_top_with_the_focus() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     grant(&mut fixture, "first", 1, false);
     let (lower, _) = bound(&mut fixture, &mut client, "first", "main");
@@ -603,7 +684,7 @@ fn a_group_that_was_woken_by_name_comes_up_on_top_with_the_focus() {
 
 #[test]
 fn of_all_that_wake_at_once_the_one_focused_last_has_the_focus() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let groups = [GroupId(1), GroupId(2), GroupId(3)];
     let windows = groups.map(|group| {
@@ -649,7 +730,7 @@ fn of_all_that_wake_at_once_the_one_focused_last_has_the_focus() {
 
 #[test]
 fn a_ghost_from_the_store_stands_where_the_snapshot_says() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     live(&mut fixture, &mut client, RED);
     let mut snapshot = fixture.server.capture(GROUP, true);
@@ -681,7 +762,7 @@ fn a_ghost_from_the_store_stands_where_the_snapshot_says() {
 
 #[test]
 fn an_app_that_ends_in_the_middle_of_a_swap_leaves_a_ghost_that_can_be_touched() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let snapshot = fixture.server.capture(GROUP, true);
@@ -706,7 +787,7 @@ fn an_app_that_ends_in_the_middle_of_a_swap_leaves_a_ghost_that_can_be_touched()
 
 #[test]
 fn groups_that_come_one_after_the_other_are_stacked_as_they_were() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let lower = live(&mut fixture, &mut client, RED);
     let one = fixture.server.capture(GROUP, true);
@@ -732,7 +813,7 @@ fn groups_that_come_one_after_the_other_are_stacked_as_they_were() {
 
 #[test]
 fn a_group_that_arrives_takes_the_focus_only_if_it_had_it() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     let mut unfocused = fixture.server.capture(GROUP, true);
@@ -783,7 +864,7 @@ fn a_group_that_arrives_takes_the_focus_only_if_it_had_it() {
 
 #[test]
 fn cookies_are_good_once_and_for_one_process() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     fixture.server.shell.grant(
         "theirs".into(),
@@ -808,7 +889,7 @@ fn cookies_are_good_once_and_for_one_process() {
 
 #[test]
 fn a_second_binding_of_a_surface_is_a_protocol_error() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let client = fixture.client();
     let mut watcher = fixture.client();
     grant(&mut fixture, "one", 1, false);
@@ -836,7 +917,7 @@ fn a_second_binding_of_a_surface_is_a_protocol_error() {
 
 #[test]
 fn a_question_of_a_restoring_client_is_shown_after_a_while() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     grant(&mut fixture, "trial", 2, true);
     let question = client.toplevel(&client.surface(), None);
@@ -858,7 +939,7 @@ fn a_question_of_a_restoring_client_is_shown_after_a_while() {
 
 #[test]
 fn an_adopted_window_that_never_says_ready_is_shown_in_the_end() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let mut client = fixture.client();
     let window = live(&mut fixture, &mut client, RED);
     sleep(&mut fixture, &mut client, &window);
@@ -880,7 +961,7 @@ fn an_adopted_window_that_never_says_ready_is_shown_in_the_end() {
 
 #[test]
 fn effects_for_unknown_groups_change_nothing() {
-    let mut fixture = Fixture::new();
+    let mut fixture = undimmed();
     let group = GroupId(5);
     for effect in [
         ShellEffect::ShowGhost { group },

@@ -8,6 +8,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::session::Session;
 
+/// Side of the moon on a ghost.
+const MOON: u32 = 30;
+
 /// A rectangle in pixels of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rect {
@@ -22,6 +25,16 @@ pub struct Rect {
 }
 
 impl Rect {
+    /// Where the moon of a ghost stands that ends with this line.
+    pub fn moon_above(self) -> Rect {
+        Rect {
+            x: (self.x + self.width).saturating_sub(MOON + 12),
+            y: self.y.saturating_sub(MOON + 12),
+            width: MOON,
+            height: MOON,
+        }
+    }
+
     /// Its middle, for a click.
     pub fn middle(self) -> (u32, u32) {
         (self.x + self.width / 2, self.y + self.height / 2)
@@ -151,6 +164,49 @@ impl Picture {
             height: bottom - top + 1,
         });
         (count, around)
+    }
+
+    /// How many pixels of `rect` are not what a ghost makes of them: the same (no ghost is there), or as much darker as ghosts
+    /// are. What is within `moon` does not count.
+    pub fn asleep_otherwise(&self, ghost: &Picture, rect: Rect, moon: Option<Rect>) -> u64 {
+        let within = |r: Rect, x: u32, y: u32| {
+            (r.x..r.x + r.width).contains(&x) && (r.y..r.y + r.height).contains(&y)
+        };
+        let dimmed = |awake: u8, asleep: u8| {
+            let dimmed = u32::from(awake) * 85 / 100;
+            dimmed.abs_diff(u32::from(asleep)) <= 2
+        };
+        let mut count = 0;
+        for y in rect.y..rect.y + rect.height {
+            for x in rect.x..rect.x + rect.width {
+                let (awake, asleep) = (self.at(x, y), ghost.at(x, y));
+                let is_dimmed = || awake.iter().zip(asleep).all(|(a, b)| dimmed(*a, b));
+                let is_moon = || moon.is_some_and(|moon| within(moon, x, y));
+                if awake != asleep && !is_dimmed() && !is_moon() {
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// Says that `ghost` shows the same, as it looks with so many ghosts, or how it does not.
+    ///
+    /// # Errors
+    /// Names how many pixels differ by more than dimness and moons.
+    pub fn slept(&self, ghost: &Picture, ghosts: u64) -> Result<()> {
+        ensure!(
+            (self.width, self.height) == (ghost.width, ghost.height),
+            "the outputs are of different size"
+        );
+        let count = self.asleep_otherwise(ghost, self.whole(), None);
+        let moons = ghosts * u64::from(MOON * MOON);
+        ensure!(
+            count <= moons,
+            "{count} pixels differ, of which moons cover {moons} at most"
+        );
+        ensure!(count > 0, "no moon is to be seen");
+        Ok(())
     }
 
     /// Says that two pictures are the same within `rect`, or how they are not.

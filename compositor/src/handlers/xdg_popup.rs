@@ -132,7 +132,7 @@ impl Overwinter {
         let Some(window) = self.shell.window(id) else {
             return;
         };
-        for (popup, _) in PopupManager::popups_for_surface(window.toplevel().wl_surface()) {
+        for (popup, _) in PopupManager::popups_for_surface(window.wl_surface()) {
             let PopupKind::Xdg(popup) = popup else {
                 continue;
             };
@@ -173,7 +173,7 @@ impl Overwinter {
 
     /// Closes every menu there is: the session is being locked.
     pub fn dismiss_all_popups(&mut self) {
-        let windows = self.shell.windows().map(|w| w.toplevel().wl_surface());
+        let windows = self.shell.windows().map(|w| w.wl_surface());
         let layers = self.shell.layers.all().map(|l| l.surface.wl_surface());
         let roots: Vec<WlSurface> = windows.chain(layers).cloned().collect();
         for root in roots {

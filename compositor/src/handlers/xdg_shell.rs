@@ -12,7 +12,7 @@ use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::input::DragKind;
-use crate::shell::ModeWish;
+use crate::shell::{ModeWish, WindowSurface};
 use crate::state::Overwinter;
 
 impl XdgShellHandler for Overwinter {
@@ -22,7 +22,7 @@ impl XdgShellHandler for Overwinter {
 
     fn new_toplevel(&mut self, surface: ToplevelSurface) {
         let wl_surface = surface.wl_surface().clone();
-        let id = self.shell.add_window(surface);
+        let id = self.shell.add_window(WindowSurface::toplevel(surface));
         self.bind_new_toplevel(id, &wl_surface);
     }
 

@@ -1,6 +1,6 @@
 //! Moving and resizing windows by the pointer. The client hears nothing of the pointer meanwhile.
 
-use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::{self, ResizeEdge};
+use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge;
 use smithay::utils::{Logical, Point, Rectangle, Serial, Size};
 use wayland_server::Resource;
 
@@ -62,7 +62,7 @@ impl Overwinter {
         let Some(window) = self.shell.window(id) else {
             return;
         };
-        let own = window.toplevel().wl_surface().id();
+        let own = window.wl_surface().id();
         let pressed_there = pointer
             .grab_start_data()
             .and_then(|start| start.focus)
@@ -146,11 +146,9 @@ impl Overwinter {
             along(from.size.h, delta.y, edges.top, edges.bottom, min.h, max.h),
         ));
         window.anchor = Some(ResizeAnchor { edges, from });
-        window.toplevel().with_pending_state(|state| {
-            state.states.set(xdg_toplevel::State::Resizing);
-            state.size = Some(size);
-        });
-        window.toplevel().send_pending_configure();
+        window.window.set_resizing(true);
+        window.set_size(Some(size));
+        window.send_pending();
     }
 
     /// The button was released, or the window is gone.
@@ -161,10 +159,8 @@ impl Overwinter {
         if let (DragKind::Resize(_), Item::Window(id)) = (drag.kind, drag.item)
             && let Some(window) = self.shell.window_mut(id)
         {
-            window.toplevel().with_pending_state(|state| {
-                state.states.unset(xdg_toplevel::State::Resizing);
-            });
-            window.toplevel().send_pending_configure();
+            window.window.set_resizing(false);
+            window.send_pending();
         }
         self.pointer_refocus();
     }

@@ -128,7 +128,7 @@ impl Overwinter {
         };
         let surface = window
             .and_then(|id| self.shell.window(id))
-            .map(|w| w.toplevel().wl_surface().clone());
+            .map(|w| w.wl_surface().clone());
         let (Some(surface), Some(keyboard)) = (surface, self.seat.get_keyboard()) else {
             tracing::warn!(
                 ?group,

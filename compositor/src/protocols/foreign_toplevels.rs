@@ -219,7 +219,7 @@ impl Overwinter {
             (Request::Activate { .. }, _) => return self.raise_and_focus(item),
             (Request::Close, Item::Window(id)) => {
                 if let Some(window) = self.shell.window(id) {
-                    window.toplevel().send_close();
+                    window.close();
                 }
                 return;
             }
@@ -232,7 +232,7 @@ impl Overwinter {
         if let Item::Window(id) = item {
             self.wish_mode(id, wish);
             if let Some(window) = self.shell.window(id) {
-                window.toplevel().send_pending_configure();
+                window.send_pending();
             }
         }
     }

@@ -257,6 +257,7 @@ impl Overwinter {
             .unwrap_or_default();
         let scene = Scene {
             shell: &self.shell,
+            decor: &self.decor,
             drag_icon: self.input.drag_icon.as_ref().map(|icon| (icon, location)),
             cursor: with_cursor.then_some(Cursor {
                 location,

@@ -119,8 +119,10 @@ impl Overwinter {
             draw_named: false,
         });
         let drag_icon = self.input.drag_icon.as_ref().map(|icon| (icon, pointer));
+        self.decor.refresh(&mut self.shell, &self.appearance, scale);
         let scene = Scene {
             shell: &self.shell,
+            decor: &self.decor,
             drag_icon,
             cursor,
             scale,

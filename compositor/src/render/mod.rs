@@ -17,11 +17,14 @@ use crate::shell::{Item, Shell, Standing};
 
 mod appearance;
 mod arrow;
+mod canvas;
 mod client_surface;
+mod decor;
 mod frames;
 mod offscreen;
 
 pub use client_surface::SceneRenderer;
+pub use decor::{Decor, Sleep};
 pub use frames::Frames;
 pub use offscreen::{PaintError, Painter};
 
@@ -74,6 +77,8 @@ pub struct Cursor<'a> {
 pub struct Scene<'a> {
     /// Windows, ghosts, panels, or the lock.
     pub shell: &'a Shell,
+    /// What is drawn at windows and ghosts.
+    pub decor: &'a Decor,
     /// What is dragged, and where the pointer holds it.
     pub drag_icon: Option<(&'a WlSurface, Point<f64, Logical>)>,
     /// The pointer, where it is drawn.
@@ -141,7 +146,7 @@ impl Scene<'_> {
                 }
                 Standing::Item(Item::Ghost(id)) => {
                     if let Some(ghost) = self.shell.ghost(id) {
-                        ghost.elements(renderer, scale, &mut elements);
+                        ghost.elements(renderer, scale, self.decor, &mut elements);
                     }
                 }
             }

@@ -100,7 +100,7 @@ impl Overwinter {
     }
 
     fn client_of(&self, id: WindowId) -> Option<ClientId> {
-        let surface = self.shell.window(id)?.toplevel().wl_surface().id();
+        let surface = self.shell.window(id)?.wl_surface().id();
         Some(self.display.get_client(surface).ok()?.id())
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use calloop::timer::{TimeoutAction, Timer};
 use overwinter_session::ids::{CopyId, GroupId};
-use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel;
 use smithay::utils::{Logical, Rectangle};
 use wayland_server::Resource;
 
@@ -152,7 +151,7 @@ impl Overwinter {
     }
 
     fn pid_of(&self, id: WindowId) -> Option<i32> {
-        let surface = self.shell.window(id)?.toplevel().wl_surface().id();
+        let surface = self.shell.window(id)?.wl_surface().id();
         Some(client::identity(&self.display.get_client(surface).ok()?)?.pid)
     }
 
@@ -163,10 +162,10 @@ impl Overwinter {
         };
         window.binding = Some(binding);
         let mapped = window.mapped;
-        if window.toplevel().is_initial_configure_sent() {
+        if window.is_configured() {
             self.configure_as_ghost(id);
             if let Some(window) = self.shell.window(id) {
-                window.toplevel().send_pending_configure();
+                window.send_pending();
             }
         }
         if mapped {
@@ -214,27 +213,10 @@ impl Overwinter {
             return;
         };
         window.mode = mode;
-        window.toplevel().with_pending_state(|state| {
-            state.size = Some(rect.size);
-            for (flag, on) in [
-                (
-                    xdg_toplevel::State::Maximized,
-                    mode == WindowMode::Maximized,
-                ),
-                (
-                    xdg_toplevel::State::Fullscreen,
-                    mode == WindowMode::Fullscreen,
-                ),
-                // Toolkits draw a window that was never active as if it were (GTK): it is, until it has drawn once.
-                (xdg_toplevel::State::Activated, true),
-            ] {
-                if on {
-                    state.states.set(flag);
-                } else {
-                    state.states.unset(flag);
-                }
-            }
-        });
+        window.set_size(Some(rect.size));
+        window.window.set_mode(mode);
+        // Toolkits draw a window that was never active as if it were (GTK): it is, until it has drawn once.
+        window.window.set_activated(true);
     }
 
     /// After each commit of a window: `ready` takes effect.
@@ -268,7 +250,7 @@ impl Overwinter {
             .filter(|w| w.visibility == Visibility::Restoring)
             && window.window.set_activated(active)
         {
-            window.toplevel().send_pending_configure();
+            window.send_pending();
         }
     }
 

@@ -53,7 +53,7 @@ impl Overwinter {
             Some(Item::Window(id)) => self.shell.window(id),
             _ => None,
         };
-        let surface = surface.map(|w| w.toplevel().wl_surface().clone());
+        let surface = surface.map(|w| w.wl_surface().clone());
         self.end_popup_grab_of_others(surface.as_ref());
         self.refresh_activated();
         self.keyboard_refocus();
@@ -71,9 +71,8 @@ impl Overwinter {
         for window in self.shell.windows.values() {
             let active =
                 self.shell.focus == Some(Item::Window(window.id)) || pictured.contains(&window.id);
-            if window.window.set_activated(active) && window.toplevel().is_initial_configure_sent()
-            {
-                window.toplevel().send_pending_configure();
+            if window.window.set_activated(active) && window.is_configured() {
+                window.send_pending();
             }
         }
     }
@@ -111,7 +110,7 @@ impl Overwinter {
             return None;
         }
         let window = self.shell.window(id)?;
-        Some(window.toplevel().wl_surface().clone())
+        Some(window.wl_surface().clone())
     }
 
     /// The item is no longer on the desktop: if it had the focus, the topmost window takes it.
@@ -168,7 +167,7 @@ impl Overwinter {
         if let Some(Item::Window(id)) = self.shell.focus
             && let Some(window) = self.shell.window(id)
         {
-            window.toplevel().send_close();
+            window.close();
         }
     }
 

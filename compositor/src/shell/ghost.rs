@@ -9,12 +9,12 @@ use smithay::backend::renderer::element::memory::{
 use smithay::backend::renderer::element::solid::SolidColorRenderElement;
 use smithay::backend::renderer::element::{Id, Kind};
 use smithay::backend::renderer::utils::CommitCounter;
-use smithay::backend::renderer::{Color32F, ImportAll, ImportMem, Renderer, Texture};
+use smithay::backend::renderer::{Color32F, Texture};
 use smithay::utils::{Logical, Point, Rectangle, Scale, Size, Transform};
 
 use super::group::{Group, Phase};
 use super::{GhostId, Item, Shell, Visibility, WindowId, WindowMode};
-use crate::render::{Painter, SceneElement};
+use crate::render::{Decor, Painter, SceneElement, SceneRenderer, Sleep};
 use crate::state::Overwinter;
 
 /// The line below a ghost that is waking. Outside the window geometry: within it the picture is exactly the window's.
@@ -45,7 +45,11 @@ pub struct Ghost {
     pub framed: bool,
     rect: Rectangle<i32, Logical>,
     picture: Picture,
+    /// The picture, as dim as `dim` says.
     buffer: MemoryRenderBuffer,
+    dim: u8,
+    /// How it stands with the group; nothing while its windows only change their process.
+    sleep: Option<Sleep>,
     line: Option<(Id, Color32F)>,
 }
 
@@ -53,15 +57,6 @@ impl Ghost {
     /// A ghost of `picture` at `rect` (window geometry).
     fn new(id: GhostId, group: GroupId, snapshot: WindowSnapshot, picture: Picture) -> Ghost {
         let place = snapshot.place;
-        let size = (picture.width as i32, picture.height as i32);
-        let buffer = MemoryRenderBuffer::from_slice(
-            &picture.argb,
-            Fourcc::Argb8888,
-            size,
-            1,
-            Transform::Normal,
-            None,
-        );
         Ghost {
             id,
             group,
@@ -75,8 +70,10 @@ impl Ghost {
                 (place.x, place.y).into(),
                 (place.width.max(1), place.height.max(1)).into(),
             ),
+            buffer: buffer(&picture, 0),
             picture,
-            buffer,
+            dim: 0,
+            sleep: None,
             line: None,
         }
     }
@@ -89,6 +86,20 @@ impl Ghost {
     /// Moves it (the user drags it).
     pub fn move_to(&mut self, at: Point<i32, Logical>) {
         self.rect.loc = at;
+    }
+
+    /// How it stands with its group, where that is to be seen.
+    pub fn sleep(&self) -> Option<Sleep> {
+        self.sleep
+    }
+
+    /// Only what sleeps is dimmed: a window that is taken over by another process looks as it is.
+    fn dim_to(&mut self, dim: u8) {
+        let dim = if self.sleep.is_some() { dim } else { 0 };
+        if self.dim != dim {
+            self.dim = dim;
+            self.buffer = buffer(&self.picture, dim);
+        }
     }
 
     /// As what it would be stored, at this height in the stack.
@@ -106,11 +117,13 @@ impl Ghost {
         &self,
         renderer: &mut R,
         scale: Scale<f64>,
+        decor: &Decor,
         elements: &mut Vec<SceneElement<R>>,
     ) where
-        R: Renderer + ImportAll + ImportMem,
+        R: SceneRenderer,
         R::TextureId: Texture + Clone + Send + 'static,
     {
+        decor.above_ghost(renderer, self, scale, elements);
         if let Some((id, color)) = &self.line {
             let below = Rectangle::new(
                 self.rect.loc + Point::from((0, self.rect.size.h)),
@@ -148,6 +161,25 @@ impl Ghost {
             Err(error) => tracing::error!(%error, "a ghost could not be drawn"),
         }
     }
+}
+
+/// The picture for the renderers, this much darker (255: black).
+fn buffer(picture: &Picture, dim: u8) -> MemoryRenderBuffer {
+    let size = (picture.width as i32, picture.height as i32);
+    let from = |argb: &[u8]| {
+        MemoryRenderBuffer::from_slice(argb, Fourcc::Argb8888, size, 1, Transform::Normal, None)
+    };
+    if dim == 0 {
+        return from(&picture.argb);
+    }
+    let mut argb = picture.argb.clone();
+    let left = 255 - u32::from(dim);
+    for pixel in argb.chunks_exact_mut(4) {
+        for channel in pixel.iter_mut().take(3) {
+            *channel = ((u32::from(*channel) * left + 127) / 255) as u8;
+        }
+    }
+    from(&argb)
 }
 
 fn mode_of(place: Placement) -> WindowMode {
@@ -212,7 +244,20 @@ impl Shell {
         self.ghosts.remove(&id)
     }
 
-    /// The colour of the line below each ghost of the group says how it stands with it.
+    /// All ghosts.
+    pub fn ghosts(&self) -> impl Iterator<Item = &Ghost> {
+        self.ghosts.values()
+    }
+
+    /// Ghosts of what sleeps are this much darker: 0 not at all, 1 black.
+    pub fn dim_ghosts(&mut self, dim: f64) {
+        let dim = (dim.clamp(0.0, 1.0) * 255.0).round() as u8;
+        for ghost in self.ghosts.values_mut() {
+            ghost.dim_to(dim);
+        }
+    }
+
+    /// The moon on each ghost of the group, and the colour of the line below it, say how it stands with it.
     pub(super) fn mark_ghosts(&mut self, group: GroupId) {
         let Some(state) = self.groups.get(&group) else {
             return;
@@ -224,7 +269,13 @@ impl Shell {
         } else {
             None
         };
+        let sleep = match state.phase {
+            _ if state.hold => None,
+            Phase::Ghost { waking: true } | Phase::Swapping { .. } => Some(Sleep::Waking),
+            Phase::Ghost { waking: false } | Phase::Live => Some(Sleep::Asleep),
+        };
         for ghost in self.ghosts.values_mut().filter(|g| g.group == group) {
+            ghost.sleep = sleep;
             if ghost.line.as_ref().map(|(_, c)| *c) != color {
                 ghost.line = color.map(|c| (Id::new(), c));
             }
@@ -279,7 +330,7 @@ impl Overwinter {
         let painter = with_picture.then(|| painter(&mut self.painter)).flatten();
         let picture = painter.and_then(|painter| {
             painter
-                .window(window.toplevel().wl_surface(), bbox, geometry, scale)
+                .window(window.wl_surface(), bbox, geometry, scale)
                 .inspect_err(|error| tracing::error!(%error, "a window has no picture"))
                 .ok()
         });
@@ -296,7 +347,7 @@ impl Overwinter {
         let shown = self.shell.shown_windows_of(group);
         for id in &shown {
             if let Some(window) = self.shell.window(*id) {
-                let surface = window.toplevel().wl_surface().clone();
+                let surface = window.wl_surface().clone();
                 self.dismiss_popups(&surface);
             }
         }

@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 
 use smithay::utils::{Logical, Point, Rectangle};
-use smithay::wayland::shell::xdg::ToplevelSurface;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use overwinter_session::ids::GroupId;
@@ -31,6 +30,7 @@ mod order;
 mod placement;
 mod present;
 mod stack;
+mod surface;
 mod swap;
 mod toplevels;
 mod window;
@@ -43,6 +43,7 @@ pub use layers::{Layer, Layers};
 pub use lock::Lock;
 pub use order::{Listener, Standing};
 pub use stack::Stack;
+pub use surface::WindowSurface;
 pub use toplevels::{Entry, Toplevel};
 pub use window::{ModeWish, ResizeAnchor, ShellWindow, Visibility, WindowMode};
 
@@ -88,10 +89,10 @@ impl Shell {
         self.last_id
     }
 
-    /// A client made a toplevel. It is shown when it has a buffer.
-    pub fn add_window(&mut self, toplevel: ToplevelSurface) -> WindowId {
+    /// A client made a window. It is shown when it has a buffer.
+    pub fn add_window(&mut self, window: WindowSurface) -> WindowId {
         let id = WindowId(self.next_id());
-        self.windows.insert(id, ShellWindow::new(id, toplevel));
+        self.windows.insert(id, ShellWindow::new(id, window));
         id
     }
 
@@ -162,11 +163,11 @@ impl Shell {
         self.windows.values()
     }
 
-    /// The window whose toplevel this surface is.
+    /// The window whose root surface this is.
     pub fn window_of(&self, surface: &WlSurface) -> Option<WindowId> {
         self.windows
             .values()
-            .find(|w| w.toplevel().wl_surface() == surface)
+            .find(|w| w.wl_surface() == surface)
             .map(|w| w.id)
     }
 
@@ -185,9 +186,9 @@ impl Shell {
         self.is_shown(id) || self.windows.get(&id).is_some_and(ShellWindow::is_restoring)
     }
 
-    /// The parent by xdg-shell, if it is one of ours.
+    /// The parent that the client named, if it is one of ours.
     pub fn parent_of(&self, id: WindowId) -> Option<WindowId> {
-        self.window_of(&self.windows.get(&id)?.toplevel().parent()?)
+        self.window_of(&self.windows.get(&id)?.window.parent()?)
     }
 
     /// The window at the root of a chain of parents.

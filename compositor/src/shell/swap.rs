@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel;
-
 use overwinter_session::Event;
 use overwinter_session::ids::{CopyId, GroupId};
 
@@ -143,14 +141,13 @@ impl Overwinter {
         if binding.overdue {
             return true;
         }
-        let current = window.toplevel().current_state();
-        let active = current.states.contains(xdg_toplevel::State::Activated);
+        let active = window.window.is_activated();
         if !binding.ready || active != self.will_be_active(id) {
             return false;
         }
         ghost.and_then(|g| self.shell.ghost(g)).is_none_or(|ghost| {
             let wanted = ghost.rect().size;
-            window.rect().size == wanted || current.size == Some(wanted)
+            window.rect().size == wanted || window.window.current_size() == Some(wanted)
         })
     }
 

@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use smithay::backend::renderer::utils::with_renderer_surface_state;
-use smithay::desktop::Window;
-use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel;
 use smithay::utils::{Logical, Point, Rectangle, Size};
 use smithay::wayland::compositor::with_states;
-use smithay::wayland::shell::xdg::{SurfaceCachedState, ToplevelSurface, XdgToplevelSurfaceData};
+use smithay::wayland::shell::xdg::{SurfaceCachedState, ToplevelSurface};
+use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::placement::{centre_on, place};
+use super::surface::WindowSurface;
 use super::{Binding, Item, WindowId};
 use crate::input::Edges;
 use crate::state::Overwinter;
@@ -61,9 +61,8 @@ pub struct ResizeAnchor {
 pub struct ShellWindow {
     /// Its name.
     pub id: WindowId,
-    /// Smithay's helper: surfaces, popups, bounding box.
-    pub window: Window,
-    toplevel: ToplevelSurface,
+    /// What it is made of and by which protocol: surfaces, popups, bounding box, configures.
+    pub window: WindowSurface,
     /// Where the window geometry's top left corner stands.
     pub location: Point<i32, Logical>,
     /// Has a buffer.
@@ -94,11 +93,10 @@ pub struct ShellWindow {
 
 impl ShellWindow {
     /// A toplevel that has shown nothing yet.
-    pub fn new(id: WindowId, toplevel: ToplevelSurface) -> ShellWindow {
+    pub fn new(id: WindowId, window: WindowSurface) -> ShellWindow {
         ShellWindow {
             id,
-            window: Window::new_wayland_window(toplevel.clone()),
-            toplevel,
+            window,
             location: Point::default(),
             mapped: false,
             placed: false,
@@ -115,9 +113,29 @@ impl ShellWindow {
         }
     }
 
-    /// Its xdg-shell object.
-    pub fn toplevel(&self) -> &ToplevelSurface {
-        &self.toplevel
+    /// Its root surface.
+    pub fn wl_surface(&self) -> &WlSurface {
+        self.window.wl_surface()
+    }
+
+    /// Whether the client was told a first size (or that it may choose one).
+    pub fn is_configured(&self) -> bool {
+        self.window.is_configured()
+    }
+
+    /// Asks for a size (none: the client chooses). [`send_pending`](Self::send_pending) sends it.
+    pub fn set_size(&self, size: Option<Size<i32, Logical>>) {
+        self.window.set_size(size);
+    }
+
+    /// Sends what has changed of size, mode and activation since the last time.
+    pub fn send_pending(&self) {
+        self.window.send_pending();
+    }
+
+    /// Asks the client to close it.
+    pub fn close(&self) {
+        self.window.close();
     }
 
     /// Window geometry on the desktop.
@@ -133,7 +151,7 @@ impl ShellWindow {
     /// The window within its surface: what the client says, without its shadows. When it does not say, it is the surface and
     /// what hangs out of it to the right and below; to the left and above, a subsurface that moves would move the window.
     pub fn geometry(&self) -> Rectangle<i32, Logical> {
-        let set = with_states(self.toplevel.wl_surface(), |states| {
+        let set = with_states(self.wl_surface(), |states| {
             let mut cached = states.cached_state.get::<SurfaceCachedState>();
             cached.current().geometry.is_some()
         });
@@ -151,34 +169,21 @@ impl ShellWindow {
 
     /// Title as the client set it.
     pub fn title(&self) -> String {
-        with_states(self.toplevel.wl_surface(), |states| {
-            let data = states.data_map.get::<XdgToplevelSurfaceData>()?;
-            data.lock().ok()?.title.clone()
-        })
-        .unwrap_or_default()
+        self.window.title()
     }
 
     /// App id as the client set it; empty when it did not.
     pub fn app_id(&self) -> String {
-        with_states(self.toplevel.wl_surface(), |states| {
-            let data = states.data_map.get::<XdgToplevelSurfaceData>()?;
-            data.lock().ok()?.app_id.clone()
-        })
-        .unwrap_or_default()
+        self.window.app_id()
     }
 
     /// Smallest and largest size that the client allows; 0 is no limit.
     pub fn size_limits(&self) -> (Size<i32, Logical>, Size<i32, Logical>) {
-        with_states(self.toplevel.wl_surface(), |states| {
-            let mut cached = states.cached_state.get::<SurfaceCachedState>();
-            let current = cached.current();
-            (current.min_size, current.max_size)
-        })
+        self.window.size_limits()
     }
 
     fn has_buffer(&self) -> bool {
-        with_renderer_surface_state(self.toplevel.wl_surface(), |s| s.buffer().is_some())
-            .unwrap_or(false)
+        with_renderer_surface_state(self.wl_surface(), |s| s.buffer().is_some()).unwrap_or(false)
     }
 }
 
@@ -215,15 +220,13 @@ impl Overwinter {
             return;
         };
         let bounds = window.frame_margins().inner_size(area);
-        if window.toplevel.is_initial_configure_sent() {
+        if window.is_configured() {
             return;
         }
-        window
-            .toplevel
-            .with_pending_state(|state| state.bounds = Some(bounds));
+        window.window.set_bounds(bounds);
         self.configure_as_ghost(id);
         if let Some(window) = self.shell.window(id) {
-            window.toplevel.send_configure();
+            window.window.send_configure();
         }
     }
 
@@ -237,7 +240,7 @@ impl Overwinter {
         window.first_buffer = Some(Instant::now());
         window.location = location;
         window.moving_to = None;
-        self.output.enter(window.toplevel.wl_surface());
+        self.output.enter(window.wl_surface());
         self.decide_visibility(id);
         let shown = self
             .shell
@@ -285,7 +288,7 @@ impl Overwinter {
         };
         let size = window.geometry().size;
         if let Some(target) = window.moving_to
-            && (target.size == size || window.toplevel.current_state().size == Some(target.size))
+            && (target.size == size || window.window.current_size() == Some(target.size))
         {
             window.location = target.loc;
             window.moving_to = None;
@@ -326,7 +329,7 @@ impl Overwinter {
         let Some(window) = self.shell.window(id) else {
             return;
         };
-        let surface = window.toplevel.wl_surface().clone();
+        let surface = window.wl_surface().clone();
         self.dismiss_popups(&surface);
         if self.shell.is_shown(id) {
             self.shell.stack.remove(item);
@@ -426,19 +429,8 @@ impl Overwinter {
             WindowMode::Fullscreen => Some(output),
         };
         window.moving_to = target;
-        window.toplevel.with_pending_state(|state| {
-            state.size = target.map(|t| t.size);
-            for (flag, of) in [
-                (xdg_toplevel::State::Maximized, WindowMode::Maximized),
-                (xdg_toplevel::State::Fullscreen, WindowMode::Fullscreen),
-            ] {
-                if mode == of {
-                    state.states.set(flag);
-                } else {
-                    state.states.unset(flag);
-                }
-            }
-        });
+        window.set_size(target.map(|t| t.size));
+        window.window.set_mode(mode);
     }
 
     /// The output, or the room that panels leave of it, changed: windows that fill it follow, others stay in reach.
@@ -456,10 +448,8 @@ impl Overwinter {
                 WindowMode::Fullscreen => output,
             };
             window.moving_to = Some(filled);
-            window
-                .toplevel
-                .with_pending_state(|state| state.size = Some(filled.size));
-            window.toplevel.send_pending_configure();
+            window.set_size(Some(filled.size));
+            window.send_pending();
         }
     }
 }

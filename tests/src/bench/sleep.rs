@@ -147,17 +147,18 @@ fn judge(frames: &[Frame], clicked: Instant, text: Rect) -> Result<Wake> {
         .get(end + 1)
         .context("the waking line never goes away")?;
     let between = frames.iter().take(end + 1);
-    let lacks = |f: &&Frame| first.same(&f.picture, text).is_err();
+    let moon = frames.get(end).and_then(line).map(Rect::moon_above);
+    let lacks = |f: &&Frame| f.picture.asleep_otherwise(first, text, moon) > 0;
     let answer = frames
         .iter()
         .skip(end + 1)
-        .find(|f| first.same(&f.picture, text).is_err())
+        .find(lacks)
         .context("the typed key is never shown")?;
     Ok(Wake {
         real: swap.at.duration_since(clicked),
         answers: answer.at.duration_since(clicked),
         frames: end + 1,
-        without: between.filter(lacks).count(),
+        without: between.filter(&lacks).count(),
     })
 }
 

@@ -113,7 +113,8 @@ fn judge(frames: &[Frame], clicked: Instant) -> (Result<Seen>, Duration) {
                 .with_context(|| format!("frame {number} of {}", between().count()))?;
         }
         // The real window may have come to the front in the same frame: its title bar looks different, the rest does not.
-        let (differs, _) = reference.difference(&swap.picture, window);
+        let moon = Some(line.moon_above());
+        let differs = swap.picture.asleep_otherwise(reference, window, moon);
         let area = u64::from(window.width) * u64::from(window.height);
         ensure!(
             differs * 20 < area,
