@@ -7,6 +7,7 @@
 //! * [`input`]: the one entry for all input, real or virtual.
 //! * [`render`]: the scene, frame pacing, offscreen pictures.
 //! * [`config`]: the desktop's configuration as it counts now; [`actions`]: what keys and scripts have the session do.
+//! * [`msg`]: the socket for scripts.
 //! * [`driver`]: owns the heart; [`effects`]: carries out its wishes in the world.
 //! * [`client`]: the only place that says who a Wayland client is.
 //!
@@ -20,6 +21,7 @@ pub mod driver;
 pub mod effects;
 pub mod handlers;
 pub mod input;
+pub mod msg;
 pub mod options;
 pub mod protocols;
 pub mod render;

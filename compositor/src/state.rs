@@ -29,6 +29,7 @@ use crate::driver::{self, Driver};
 use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
+use crate::msg::Msg;
 use crate::options::{Autostart, Options};
 use crate::protocols::foreign_toplevels::ForeignToplevels;
 use crate::protocols::image_copy_capture::ImageCopyCapture;
@@ -67,6 +68,8 @@ pub struct Overwinter {
     pub input: InputState,
     /// What the user wants, as it counts now.
     pub config: Config,
+    /// Scripts.
+    pub msg: Msg,
     /// Where that comes from.
     pub config_file: ConfigFile,
     /// Colours, cursors, who draws frames: changed by [`set_appearance`](Self::set_appearance).
@@ -161,6 +164,7 @@ impl Overwinter {
             appearance: config.appearance.clone(),
             config,
             config_file,
+            msg: Msg::default(),
             decor: Decor::default(),
             backend,
             painter: None,
@@ -248,6 +252,7 @@ impl Overwinter {
         }
         self.review_idle_inhibitors();
         self.tell_toplevels();
+        self.tell_scripts();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
@@ -292,6 +297,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut state = Overwinter::new(&event_loop, options)?;
     state.load_config(options);
     state.listen(options.socket.as_deref())?;
+    state.listen_for_scripts();
     driver::attach_or_warn(&mut state, options);
     state.tell_of_config();
     let watched = !matches!(state.backend, Backend::Headless(_));

@@ -31,6 +31,8 @@ pub struct ConfigFile {
     path: Option<PathBuf>,
     /// What the file is read over.
     base: Config,
+    /// How often it was read and was good.
+    taken: u64,
     /// What is wrong in it, a line for each mistake; the last good one counts.
     wrong: Option<String>,
     watch: Option<watch::Watch>,
@@ -44,6 +46,7 @@ impl ConfigFile {
         ConfigFile {
             path: None,
             base: shipped(),
+            taken: 0,
             wrong: None,
             watch: None,
             due: None,
@@ -53,6 +56,11 @@ impl ConfigFile {
     /// What counts as long as there is no file.
     pub fn base(&self) -> &Config {
         &self.base
+    }
+
+    /// How often the file was read and was good.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// What is wrong in the file, a line for each mistake.
@@ -162,6 +170,7 @@ impl Overwinter {
         self.watch_config(&path);
         match self.config_file.read(&path) {
             Ok(config) => {
+                self.config_file.taken += 1;
                 if self.config_file.wrong.take().is_some() {
                     tracing::info!("{}: the mistakes are gone", path.display());
                 }

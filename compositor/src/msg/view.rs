@@ -1,0 +1,140 @@
+//! The desktop as scripts see it.
+
+use serde::Serialize;
+use smithay::utils::{Logical, Rectangle, Transform};
+
+use crate::shell::{Item, WindowMode};
+use crate::state::Overwinter;
+
+/// Logical pixels.
+#[derive(Serialize, Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rect {
+    x: i32,
+    y: i32,
+    width: i32,
+    height: i32,
+}
+
+impl From<Rectangle<i32, Logical>> for Rect {
+    fn from(rect: Rectangle<i32, Logical>) -> Rect {
+        Rect {
+            x: rect.loc.x,
+            y: rect.loc.y,
+            width: rect.size.w,
+            height: rect.size.h,
+        }
+    }
+}
+
+/// A window, or the ghost of one that sleeps: it keeps its id.
+#[derive(Serialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct WindowPart {
+    pub id: String,
+    pub title: String,
+    pub app_id: String,
+    /// Null: its app does not sleep.
+    pub group: Option<String>,
+    pub asleep: bool,
+    pub focused: bool,
+    mode: &'static str,
+    rect: Option<Rect>,
+    parent: Option<String>,
+}
+
+/// An output.
+#[derive(Serialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct OutputPart {
+    name: String,
+    make: String,
+    model: String,
+    rect: Option<Rect>,
+    scale: f64,
+    transform: &'static str,
+    mode: Option<ModePart>,
+}
+
+/// Device pixels; thousandths of a hertz.
+#[derive(Serialize, Debug, Clone, Copy, PartialEq)]
+struct ModePart {
+    width: i32,
+    height: i32,
+    refresh: i32,
+}
+
+/// A workspace.
+#[derive(Serialize, Debug, Clone, PartialEq)]
+pub(super) struct WorkspacePart {
+    name: String,
+    output: String,
+    shown: bool,
+    focused: bool,
+}
+
+impl Overwinter {
+    /// By id.
+    pub(super) fn windows_for_scripts(&self) -> Vec<WindowPart> {
+        let all = self.toplevels();
+        let part = |(entry, window): (&crate::shell::Entry, &crate::shell::Toplevel)| WindowPart {
+            id: entry.to_string(),
+            title: window.title.clone(),
+            app_id: window.app_id.clone(),
+            group: self.shell.group_of_item(window.item).map(|g| g.to_string()),
+            asleep: matches!(window.item, Item::Ghost(_)),
+            focused: window.activated,
+            mode: match window.mode {
+                WindowMode::Floating => "floating",
+                WindowMode::Maximized => "maximised",
+                WindowMode::Fullscreen => "fullscreen",
+            },
+            rect: self.shell.rect_of(window.item).map(Rect::from),
+            parent: window.parent.as_ref().map(ToString::to_string),
+        };
+        all.iter().map(part).collect()
+    }
+
+    /// As they stand, from the left.
+    pub(super) fn outputs_for_scripts(&self) -> Vec<OutputPart> {
+        let output = &self.output;
+        let physical = output.physical_properties();
+        let mode = output.current_mode();
+        vec![OutputPart {
+            name: output.name(),
+            make: physical.make,
+            model: physical.model,
+            rect: Some(self.area().into()),
+            scale: output.current_scale().fractional_scale(),
+            transform: turned(output.current_transform()),
+            mode: mode.map(|mode| ModePart {
+                width: mode.size.w,
+                height: mode.size.h,
+                refresh: mode.refresh,
+            }),
+        }]
+    }
+
+    /// In their order.
+    pub(super) fn workspaces_for_scripts(&self) -> Vec<WorkspacePart> {
+        vec![WorkspacePart {
+            name: "1".into(),
+            output: self.output.name(),
+            shown: true,
+            focused: true,
+        }]
+    }
+}
+
+/// As the configuration calls it.
+fn turned(transform: Transform) -> &'static str {
+    match transform {
+        Transform::Normal => "normal",
+        Transform::_90 => "90",
+        Transform::_180 => "180",
+        Transform::_270 => "270",
+        Transform::Flipped => "flipped",
+        Transform::Flipped90 => "flipped-90",
+        Transform::Flipped180 => "flipped-180",
+        Transform::Flipped270 => "flipped-270",
+    }
+}
