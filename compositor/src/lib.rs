@@ -9,6 +9,7 @@
 //! * [`config`]: the desktop's configuration as it counts now; [`actions`]: what keys and scripts have the session do.
 //! * [`msg`]: the socket for scripts.
 //! * [`driver`]: owns the heart; [`effects`]: carries out its wishes in the world.
+//! * [`listener`]: the Wayland socket, which stays open whatever comes.
 //! * [`client`]: the only place that says who a Wayland client is.
 //!
 //! Without a heart attached the compositor is a plain, complete one: windows of any client simply work.
@@ -21,6 +22,7 @@ pub mod driver;
 pub mod effects;
 pub mod handlers;
 pub mod input;
+pub mod listener;
 pub mod msg;
 pub mod options;
 pub mod protocols;

@@ -17,7 +17,6 @@ use smithay::desktop::PopupManager;
 use smithay::input::Seat;
 use smithay::output::Output;
 use smithay::wayland::security_context::SecurityContext;
-use smithay::wayland::socket::ListeningSocketSource;
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Display, DisplayHandle, Resource};
@@ -29,6 +28,7 @@ use crate::driver::{self, Driver};
 use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
+use crate::listener::{self, Listener};
 use crate::msg::Msg;
 use crate::options::{Autostart, Options};
 use crate::protocols::foreign_toplevels::ForeignToplevels;
@@ -177,14 +177,14 @@ impl Overwinter {
 
     /// Listens for clients on a socket in XDG_RUNTIME_DIR.
     pub fn listen(&mut self, name: Option<&str>) -> Result<()> {
-        let source = match name {
-            Some(name) => ListeningSocketSource::with_name(name)
-                .with_context(|| format!("cannot listen on the Wayland socket `{name}`"))?,
-            None => ListeningSocketSource::new_auto().context(
-                "cannot listen on a Wayland socket: is XDG_RUNTIME_DIR set to a folder of yours?",
-            )?,
-        };
-        self.socket = source.socket_name().to_string_lossy().into_owned();
+        let source = Listener::new(name).with_context(|| match name {
+            Some(name) => format!("cannot listen on the Wayland socket `{name}`"),
+            None => {
+                "cannot listen on a Wayland socket: is XDG_RUNTIME_DIR set to a folder of yours?"
+                    .into()
+            }
+        })?;
+        self.socket = source.name().to_string_lossy().into_owned();
         self.handle
             .insert_source(source, |stream, (), state| {
                 if let Err(error) = state.add_client(stream) {
@@ -214,6 +214,9 @@ impl Overwinter {
         stream: UnixStream,
         sandbox: Option<SecurityContext>,
     ) -> std::io::Result<Client> {
+        if !listener::leaves_room(&stream) {
+            return Err(std::io::Error::other("too many files are open"));
+        }
         let data = Arc::new(ClientState::new(&stream, sandbox, self.gone.clone()));
         let client = self.display.insert_client(stream, data.clone())?;
         self.clients.insert(client.id(), data);

@@ -414,7 +414,8 @@ impl Client {
         surface.commit();
     }
 
-    fn popup_within(
+    /// A popup on any surface of the shell.
+    pub fn popup_within(
         &self,
         parent: Option<&xdg_surface::XdgSurface>,
         at: (i32, i32),
