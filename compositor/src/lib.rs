@@ -3,6 +3,7 @@
 //! * [`state`]: everything the compositor knows, on one thread.
 //! * [`backend`]: where frames go: a memory image ([`backend::headless`]) or a window ([`backend::nested`]).
 //! * [`handlers`]: one small file per Wayland protocol that smithay implements; [`protocols`]: those it lacks.
+//! * [`outputs`]: what is plugged in, and where it stands on the desktop.
 //! * [`shell`]: windows, groups of windows and their ghosts, stacking, focus, placement.
 //! * [`input`]: the one entry for all input, real or virtual.
 //! * [`render`]: the scene, frame pacing, offscreen pictures.
@@ -25,6 +26,7 @@ pub mod input;
 pub mod listener;
 pub mod msg;
 pub mod options;
+pub mod outputs;
 pub mod protocols;
 pub mod render;
 pub mod shell;

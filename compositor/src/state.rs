@@ -15,7 +15,6 @@ use overwinter_config::{Appearance, Config};
 use overwinter_session::Event;
 use smithay::desktop::PopupManager;
 use smithay::input::Seat;
-use smithay::output::Output;
 use smithay::wayland::security_context::SecurityContext;
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_surface::WlSurface;
@@ -31,6 +30,7 @@ use crate::input::InputState;
 use crate::listener::{self, Listener};
 use crate::msg::Msg;
 use crate::options::{Autostart, Options};
+use crate::outputs::Outputs;
 use crate::protocols::foreign_toplevels::ForeignToplevels;
 use crate::protocols::image_copy_capture::ImageCopyCapture;
 use crate::protocols::output_management::OutputManagement;
@@ -39,7 +39,7 @@ use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
 use crate::protocols::xdg_foreign::XdgForeign;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
-use crate::render::{Decor, Frames, Painter};
+use crate::render::{Decor, Painter};
 use crate::shell::Shell;
 
 /// The compositor.
@@ -58,8 +58,8 @@ pub struct Overwinter {
     pub protocols: Protocols,
     /// The one seat.
     pub seat: Seat<Overwinter>,
-    /// The one output.
-    pub output: Output,
+    /// What is plugged in.
+    pub outputs: Outputs,
     /// Popup trees and grabs.
     pub popups: PopupManager,
     /// Windows, groups, ghosts.
@@ -76,8 +76,6 @@ pub struct Overwinter {
     pub appearance: Appearance,
     /// What is drawn at windows and ghosts.
     pub decor: Decor,
-    /// When the next frame is due.
-    pub frames: Frames,
     /// Screenshots that wait for a frame.
     pub screencopy: Screencopy,
     /// Captures that wait for a frame.
@@ -86,7 +84,7 @@ pub struct Overwinter {
     pub foreign_toplevels: ForeignToplevels,
     /// Windows that are parents of other clients' windows.
     pub xdg_foreign: XdgForeign,
-    /// Whether the output is off.
+    /// Who switches outputs off and on.
     pub output_power: OutputPower,
     /// Who looks after outputs.
     pub output_management: OutputManagement,
@@ -120,7 +118,7 @@ impl Overwinter {
         let config_file = ConfigFile::none();
         let config = config_file.base().clone();
         let input = InputState::new(&mut seat, &config.keyboard)?;
-        let output = backend.create_output(&dh, options);
+        let first_outputs = backend.first_outputs(options);
         virtual_keyboard::create_global(&dh);
         virtual_pointer::create_global(&dh);
         let (gone, gone_source) = calloop::channel::channel();
@@ -141,7 +139,7 @@ impl Overwinter {
                 },
             )
             .map_err(|e| e.error)?;
-        Ok(Overwinter {
+        let mut state = Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
             image_copy_capture: ImageCopyCapture::new(&dh),
@@ -156,8 +154,7 @@ impl Overwinter {
             socket: String::new(),
             protocols,
             seat,
-            frames: Frames::new(&output, backend.transform())?,
-            output,
+            outputs: Outputs::default(),
             popups: PopupManager::default(),
             shell: Shell::default(),
             input,
@@ -172,7 +169,11 @@ impl Overwinter {
             driver: None,
             clients: HashMap::new(),
             gone,
-        })
+        };
+        for plug in first_outputs {
+            state.plug_output(&plug)?;
+        }
+        Ok(state)
     }
 
     /// Listens for clients on a socket in XDG_RUNTIME_DIR.

@@ -252,3 +252,27 @@ fn a_plain_session_says_that_nothing_sleeps_or_starts_in_it() {
     let told = desk.fixture.server.act(&Action::Hibernate);
     assert!(told.unwrap_err().contains("belongs to no group"));
 }
+
+#[test]
+fn outputs_are_set_up_as_they_are_wanted_also_one_that_comes_later() {
+    let mut desk = Desk::new(Some(
+        "[[output]]\nconnector = \"HEADLESS-1\"\nmode = \"800x600\"\nscale = 2\n\
+         [[output]]\nmake = \"Overwinter\"\nposition = [1000, 50]\ntransform = \"90\"\n",
+    ));
+    let area = |desk: &Desk, name: &str| desk.fixture.server.outputs.named(name).unwrap().area();
+    assert_eq!(area(&desk, "HEADLESS-1").size, (400, 300).into());
+    let plug = overwinter_compositor::outputs::Plug::default();
+    let second = desk.fixture.server.plug_output(&plug).unwrap();
+    let place = area(&desk, &second);
+    assert_eq!(
+        (place.loc, place.size),
+        ((1000, 50).into(), (800, 1280).into())
+    );
+    desk.save("[layout]\ngap = 1\n[[output]]\nconnector = \"HEADLESS-1\"\nmode = \"900x600\"\n");
+    desk.wait_for_gap(1);
+    assert_eq!(area(&desk, "HEADLESS-1").size, (450, 300).into());
+    // None would be left.
+    desk.save("[layout]\ngap = 2\n[[output]]\nmake = \"Overwinter\"\nenabled = false\n");
+    desk.wait_for_gap(2);
+    assert_eq!(area(&desk, "HEADLESS-1").size, (450, 300).into());
+}

@@ -12,11 +12,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use calloop::RegistrationToken;
-use overwinter_config::{Config, Keyboard, Mistakes};
+use overwinter_config::{Config, Keyboard, Mistakes, OutputSettings, Transform as Turned};
 use smithay::input::keyboard::xkb;
+use smithay::utils::Transform;
 
 use crate::input::Keymap;
 use crate::options::Options;
+use crate::outputs::{Change, Head};
 use crate::state::Overwinter;
 
 mod watch;
@@ -78,6 +80,27 @@ impl ConfigFile {
         };
         let parsed = Config::parse(&shown.to_string(), &text, &self.base, &keysym);
         parsed.map_err(|wrong: Mistakes| wrong.to_string())
+    }
+}
+
+fn change(wish: &OutputSettings) -> Change {
+    let transform = match wish.transform {
+        Turned::Normal => Transform::Normal,
+        Turned::R90 => Transform::_90,
+        Turned::R180 => Transform::_180,
+        Turned::R270 => Transform::_270,
+        Turned::Flipped => Transform::Flipped,
+        Turned::Flipped90 => Transform::Flipped90,
+        Turned::Flipped180 => Transform::Flipped180,
+        Turned::Flipped270 => Transform::Flipped270,
+    };
+    let size = |mode: overwinter_config::Mode| (mode.width.into(), mode.height.into());
+    Change {
+        enabled: Some(wish.enabled),
+        size: wish.mode.map(size),
+        scale: wish.scale,
+        position: Some(wish.position),
+        transform: Some(transform),
     }
 }
 
@@ -215,15 +238,46 @@ impl Overwinter {
         if config.keyboard != self.config.keyboard
             && let Err(why) = self.set_keyboard(&config.keyboard)
         {
-            match &mut self.driver {
-                Some(driver) => driver.notices.add(None, why),
-                None => tracing::warn!("{why}"),
-            }
+            self.config_cannot(why);
             config.keyboard = self.config.keyboard.clone();
         }
         self.set_appearance(config.appearance.clone());
+        let other_outputs = config.outputs != self.config.outputs;
         self.config = config;
+        if other_outputs {
+            let all: Vec<String> = self.outputs.plugged().map(Head::name).collect();
+            self.configure_outputs(&all);
+        }
         tracing::info!("the configuration was read");
+    }
+
+    /// Something is well said, but cannot be.
+    fn config_cannot(&mut self, why: String) {
+        match &mut self.driver {
+            Some(driver) => driver.notices.add(None, why),
+            None => tracing::warn!("{why}"),
+        }
+    }
+
+    /// Sets these outputs up as the configuration says; those that it does not name stay as they are.
+    pub fn configure_outputs(&mut self, names: &[String]) {
+        let heads = self.outputs.plugged().filter(|h| names.contains(&h.name()));
+        let changes: Vec<(String, Change)> = heads
+            .filter_map(|head| {
+                let physical = head.output.physical_properties();
+                let (name, make, model) = (head.name(), physical.make, physical.model);
+                let mut wishes = self.config.outputs.iter();
+                // No backend knows serial numbers yet.
+                let wish = wishes.find(|wish| wish.matches.means(&name, &make, &model, ""))?;
+                Some((name, change(wish)))
+            })
+            .collect();
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(e) = self.change_outputs(&changes, false) {
+            self.config_cannot(format!("[[output]]: {e:#}. The outputs stay as they were."));
+        }
     }
 
     /// The keyboard's layout and how it repeats.

@@ -69,12 +69,12 @@ impl Overwinter {
         root: &WlSurface,
         popup: &PopupKind,
     ) -> Option<Rectangle<i32, Logical>> {
-        let origin = match self.shell.layers.of(root) {
-            Some(layer) => layer.rect.loc,
-            None => self.shell.window(self.shell.window_of(root)?)?.location,
+        let parent = match self.shell.layers.of(root) {
+            Some(layer) => layer.rect,
+            None => self.shell.window(self.shell.window_of(root)?)?.rect(),
         };
-        let mut room = self.area();
-        room.loc -= origin;
+        let mut room = self.area_around(parent);
+        room.loc -= parent.loc;
         room.loc -= get_popup_toplevel_coords(popup);
         Some(room)
     }

@@ -49,6 +49,10 @@ pub(super) struct OutputPart {
     name: String,
     make: String,
     model: String,
+    /// It is in use: has a place on the desktop.
+    enabled: bool,
+    /// It is dark to save power.
+    off: bool,
     rect: Option<Rect>,
     scale: f64,
     transform: &'static str,
@@ -67,7 +71,8 @@ struct ModePart {
 #[derive(Serialize, Debug, Clone, PartialEq)]
 pub(super) struct WorkspacePart {
     name: String,
-    output: String,
+    /// Null: it was on one that is gone.
+    output: Option<String>,
     shown: bool,
     focused: bool,
 }
@@ -94,31 +99,34 @@ impl Overwinter {
         all.iter().map(part).collect()
     }
 
-    /// As they stand, from the left.
+    /// By name.
     pub(super) fn outputs_for_scripts(&self) -> Vec<OutputPart> {
-        let output = &self.output;
-        let physical = output.physical_properties();
-        let mode = output.current_mode();
-        vec![OutputPart {
-            name: output.name(),
-            make: physical.make,
-            model: physical.model,
-            rect: Some(self.area().into()),
-            scale: output.current_scale().fractional_scale(),
-            transform: turned(output.current_transform()),
-            mode: mode.map(|mode| ModePart {
-                width: mode.size.w,
-                height: mode.size.h,
-                refresh: mode.refresh,
-            }),
-        }]
+        let part = |head: &crate::outputs::Head| {
+            let physical = head.output.physical_properties();
+            OutputPart {
+                name: head.name(),
+                make: physical.make,
+                model: physical.model,
+                enabled: head.enabled(),
+                off: head.off,
+                rect: head.enabled().then(|| head.area().into()),
+                scale: head.scale(),
+                transform: turned(head.output.current_transform()),
+                mode: head.output.current_mode().map(|mode| ModePart {
+                    width: mode.size.w,
+                    height: mode.size.h,
+                    refresh: mode.refresh,
+                }),
+            }
+        };
+        self.outputs.plugged().map(part).collect()
     }
 
     /// In their order.
     pub(super) fn workspaces_for_scripts(&self) -> Vec<WorkspacePart> {
         vec![WorkspacePart {
             name: "1".into(),
-            output: self.output.name(),
+            output: self.outputs.first().map(crate::outputs::Head::name),
             shown: true,
             focused: true,
         }]

@@ -1,6 +1,7 @@
 //! X11 programs, through Xwayland.
 
 use anyhow::Result;
+use overwinter_tests::wait;
 
 use super::{Client, terminals};
 use crate::trial::{Step, Trial};
@@ -12,15 +13,29 @@ pub const CLIENTS: &[Client] = &[
         .note("through Xwayland"),
 ];
 
+/// The display that the session's X11 programs are given: what it is, the compositor says when it has one.
+fn display(trial: &Trial) -> Result<String> {
+    let log = trial.session.base().join("log/compositor.log");
+    wait::until("the compositor takes X11 programs", || {
+        let text = std::fs::read_to_string(&log)?;
+        let said = text.split("X11 programs are taken on :").nth(1);
+        Ok(said
+            .and_then(|s| s.split_whitespace().next())
+            .map(|n| format!(":{n}")))
+    })
+}
+
 fn xterm(trial: &mut Trial) -> Result<()> {
     let arguments = ["-e", "bash", "-c", terminals::SCRIPT];
-    trial.start("xterm", &arguments, &[])?;
+    let display = display(trial)?;
+    trial.start("xterm", &arguments, &[("DISPLAY", &display)])?;
     terminals::use_terminal(trial)
 }
 
 /// Its eyes follow the pointer.
 fn xeyes(trial: &mut Trial) -> Result<()> {
-    trial.start("xeyes", &[], &[])?;
+    let display = display(trial)?;
+    trial.start("xeyes", &[], &[("DISPLAY", &display)])?;
     let window = trial.shown()?;
     let (x, y) = window.rect.middle();
     trial.hands.click((window.rect.x, y))?;
