@@ -1,15 +1,19 @@
 //! Sees that the configuration was saved. Editors write another file and rename it, dotfile managers make links: what is
 //! watched is the folder, and the folder that a link leads to.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{Interest, LoopHandle, Mode, PostAction, RegistrationToken};
-use inotify::{EventMask, Inotify, WatchMask};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
 
 use crate::state::Overwinter;
 
@@ -25,24 +29,22 @@ pub struct Watch {
 
 impl Watch {
     fn new(handle: &LoopHandle<'static, Overwinter>, path: &Path) -> io::Result<Watch> {
-        let inotify = Inotify::init()?;
-        let wanted = WatchMask::CLOSE_WRITE
-            | WatchMask::CREATE
-            | WatchMask::DELETE
-            | WatchMask::MOVE
-            | WatchMask::DELETE_SELF
-            | WatchMask::MOVE_SELF
-            | WatchMask::ONLYDIR;
+        let watcher = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let wanted = WatchFlags::CLOSE_WRITE
+            | WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVE
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::ONLYDIR;
         let (folders, names) = places(path);
         for folder in &folders {
-            inotify.watches().add(folder, wanted)?;
+            inotify::add_watch(&watcher, folder, wanted)?;
         }
-        let source = Generic::new(inotify, Interest::READ, Mode::Level);
+        let source = Generic::new(watcher, Interest::READ, Mode::Level);
         let token = handle
-            .insert_source(source, move |_, inotify, state: &mut Overwinter| {
-                // SAFETY: it is not dropped while the source lives.
-                let inotify = unsafe { inotify.get_mut() };
-                match was_touched(inotify, &names) {
+            .insert_source(source, move |_, watcher, state: &mut Overwinter| {
+                match was_touched(watcher, &names) {
                     Ok(true) => state.read_config_soon(),
                     Ok(false) => {}
                     // An error here would end the event loop.
@@ -74,23 +76,22 @@ fn places(path: &Path) -> (Vec<PathBuf>, Vec<OsString>) {
 }
 
 /// Whether anything happened to files of these names, or to their folder.
-fn was_touched(inotify: &mut Inotify, names: &[OsString]) -> io::Result<bool> {
+fn was_touched(watcher: &OwnedFd, names: &[OsString]) -> io::Result<bool> {
     let mut touched = false;
-    let mut buffer = [0; 4096];
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(watcher, &mut buffer);
     loop {
-        match inotify.read_events(&mut buffer) {
-            Ok(events) => {
-                for event in events {
-                    let about_folder = event.name.is_none();
-                    touched |= about_folder && !event.mask.contains(EventMask::IGNORED);
-                    touched |= event
-                        .name
-                        .is_some_and(|n| names.iter().any(|name| name == n));
-                }
+        match events.next() {
+            Ok(event) => {
+                let name = event.file_name().map(|n| OsStr::from_bytes(n.to_bytes()));
+                touched |= match name {
+                    Some(name) => names.iter().any(|n| n == name),
+                    None => !event.events().contains(ReadFlags::IGNORED),
+                };
             }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(touched),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Err(Errno::AGAIN) => return Ok(touched),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
         }
     }
 }
