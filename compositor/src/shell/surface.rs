@@ -11,6 +11,14 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::WindowMode;
 
+/// A tile touches its neighbours, or what is between them, on all sides: no shadow, no round corners.
+const TILED: [State; 4] = [
+    State::TiledLeft,
+    State::TiledRight,
+    State::TiledTop,
+    State::TiledBottom,
+];
+
 /// A window's surfaces, and how its client is spoken to. Everything that its tree of surfaces can do smithay's [`Window`] does.
 #[derive(Debug, Clone)]
 pub struct WindowSurface {
@@ -56,10 +64,39 @@ impl WindowSurface {
         self.toplevel.with_pending_state(|state| state.size = size);
     }
 
+    /// The size that it is asked to have, sent or not.
+    pub fn wanted_size(&self) -> Option<Size<i32, Logical>> {
+        self.toplevel.with_pending_state(|state| state.size)
+    }
+
     /// How it fills the desktop. Sent later.
     pub fn set_mode(&self, mode: WindowMode) {
         self.set_state(State::Maximized, mode == WindowMode::Maximized);
         self.set_state(State::Fullscreen, mode == WindowMode::Fullscreen);
+        for edge in TILED {
+            self.set_state(edge, mode == WindowMode::Tiled);
+        }
+    }
+
+    /// The mode that it was asked to have and has drawn for.
+    pub fn drawn_mode(&self) -> WindowMode {
+        let states = self.toplevel.current_state().states;
+        let modes = [
+            (State::Fullscreen, WindowMode::Fullscreen),
+            (State::Maximized, WindowMode::Maximized),
+            (State::TiledLeft, WindowMode::Tiled),
+        ];
+        let drawn = modes.iter().find(|(flag, _)| states.contains(*flag));
+        drawn.map_or(WindowMode::Floating, |(_, mode)| *mode)
+    }
+
+    /// Whether it has heard all that was sent: what it draws now is its answer.
+    pub fn has_answered(&self) -> bool {
+        with_states(self.wl_surface(), |states| {
+            let data = states.data_map.get::<XdgToplevelSurfaceData>();
+            let role = data.and_then(|d| d.lock().ok());
+            role.is_some_and(|r| r.pending_configures().is_empty())
+        })
     }
 
     /// Whether the user drags one of its edges. Sent later.
