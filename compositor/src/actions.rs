@@ -1,9 +1,10 @@
 //! What keys, scripts and panels have the session do: one entry for all of them, [`Overwinter::act`].
 
-use overwinter_config::Action;
+use overwinter_config::{Action, Share, Side};
+use overwinter_layout::{self as layout, Direction, Op};
 
 use crate::effects::wishes::Wish;
-use crate::shell::{Item, ModeWish, WindowId, WindowMode};
+use crate::shell::{Item, WindowId};
 use crate::state::Overwinter;
 
 impl Overwinter {
@@ -27,14 +28,48 @@ impl Overwinter {
             Action::NextWindow => self.cycle_focus(false),
             Action::PreviousWindow => self.cycle_focus(true),
             Action::Maximise => {
-                let id = self.focused_window()?;
-                let on = self.mode_of(id) != Some(WindowMode::Maximized);
-                self.wish_mode_now(id, ModeWish::Maximized(on));
+                let (name, window) = self.focused_in_layout()?;
+                self.arrange(Op::SetMaximised(name, !window.maximised))?;
             }
             Action::Fullscreen => {
-                let id = self.focused_window()?;
-                let on = self.mode_of(id) != Some(WindowMode::Fullscreen);
-                self.wish_mode_now(id, ModeWish::Fullscreen(on));
+                let (window, now) = self.focused_in_layout()?;
+                let on = !now.fullscreen;
+                let output = None;
+                self.arrange(Op::SetFullscreen { window, on, output })?;
+            }
+            Action::Minimise => {
+                let (name, _) = self.focused_in_layout()?;
+                self.arrange(Op::SetMinimised(name, true))?;
+            }
+            Action::Float => {
+                let (name, window) = self.focused_in_layout()?;
+                self.arrange(Op::SetFloating(name, window.tiled))?;
+            }
+            Action::Focus(side) => self.arrange(Op::FocusSide(direction(*side)))?,
+            Action::Move(side) => {
+                let (name, _) = self.focused_in_layout()?;
+                self.arrange(Op::Shift(name, direction(*side)))?;
+            }
+            Action::MergeLeft | Action::MergeRight => {
+                let (window, _) = self.focused_in_layout()?;
+                let right = *action == Action::MergeRight;
+                self.arrange(Op::Merge { window, right })?;
+            }
+            Action::ColumnWidth(share) => {
+                let (name, _) = self.focused_in_layout()?;
+                self.arrange(Op::SetWidth(name, layout_share(*share)))?;
+            }
+            Action::NextWorkspace => self.arrange(Op::StepWorkspace { back: false })?,
+            Action::PreviousWorkspace => self.arrange(Op::StepWorkspace { back: true })?,
+            Action::ShowWorkspace(name) => self.arrange(Op::ShowWorkspace(name.clone()))?,
+            Action::SendToWorkspace(workspace) => {
+                let (window, _) = self.focused_in_layout()?;
+                let (workspace, follow) = (workspace.clone(), false);
+                self.arrange(Op::Send {
+                    window,
+                    workspace,
+                    follow,
+                })?;
             }
             Action::Run(command) => {
                 let command = command.clone();
@@ -48,19 +83,6 @@ impl Overwinter {
             Action::Reload => return self.reload_config(),
             Action::Quit if self.driver.is_none() => self.signal.stop(),
             Action::Quit => return self.wish(Wish::Quit),
-            Action::Focus(_)
-            | Action::Move(_)
-            | Action::MergeLeft
-            | Action::MergeRight
-            | Action::Minimise
-            | Action::Float
-            | Action::NextWorkspace
-            | Action::PreviousWorkspace
-            | Action::ShowWorkspace(_)
-            | Action::SendToWorkspace(_)
-            | Action::ColumnWidth(_) => {
-                return Err("windows here neither tile nor have workspaces yet".into());
-            }
         }
         Ok(())
     }
@@ -74,15 +96,16 @@ impl Overwinter {
         }
     }
 
-    fn mode_of(&self, id: WindowId) -> Option<WindowMode> {
-        Some(self.shell.window(id)?.mode)
+    /// What has the focus, asleep or not, and how it stands in the layout.
+    fn focused_in_layout(&self) -> Result<(layout::WindowId, layout::Window), String> {
+        let none = "no window has the focus";
+        let name = self.shell.focus().ok_or(none)?.name();
+        let window = self.shell.desktop().window(name).ok_or(none)?;
+        Ok((name, window.clone()))
     }
 
-    fn wish_mode_now(&mut self, id: WindowId, wish: ModeWish) {
-        self.wish_mode(id, wish);
-        if let Some(window) = self.shell.window(id) {
-            window.send_pending();
-        }
+    fn arrange(&mut self, op: Op) -> Result<(), String> {
+        self.layout(op).map_err(|refused| refused.to_string())
     }
 
     fn hibernate_focused(&mut self) -> Result<(), String> {
@@ -92,4 +115,18 @@ impl Overwinter {
         )?;
         self.wish(Wish::Hibernate(group))
     }
+}
+
+fn direction(side: Side) -> Direction {
+    match side {
+        Side::Left => Direction::Left,
+        Side::Right => Direction::Right,
+        Side::Up => Direction::Up,
+        Side::Down => Direction::Down,
+    }
+}
+
+/// In the layout's words.
+pub(crate) fn layout_share(share: Share) -> layout::Share {
+    layout::Share::of(share.part.into(), share.whole.into())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::{Client, Fixture, Key, Window, open};
 use overwinter_compositor::Options;
-use overwinter_config::{Action, Colour};
+use overwinter_config::{Action, Colour, Share, Side};
 use smithay::backend::input::KeyState;
 
 /// evdev's codes.
@@ -275,4 +275,38 @@ fn outputs_are_set_up_as_they_are_wanted_also_one_that_comes_later() {
     desk.save("[layout]\ngap = 2\n[[output]]\nmake = \"Overwinter\"\nenabled = false\n");
     desk.wait_for_gap(2);
     assert_eq!(area(&desk, "HEADLESS-1").size, (450, 300).into());
+}
+
+#[test]
+fn tiles_and_workspaces_follow_the_configuration_and_its_actions() {
+    let mut desk = Desk::new(Some(
+        "[layout]\ntile = true\ngap = 10\ncolumn-width = \"1/4\"\n",
+    ));
+    let (first, second) = (desk.open(), desk.open());
+    let width = |desk: &mut Desk, window: &Window| {
+        desk.fixture.turn();
+        desk.fixture.roundtrip(&mut desk.client);
+        desk.client.heard(window).size.0
+    };
+    let act = |desk: &mut Desk, action: Action| desk.fixture.server.act(&action).unwrap();
+    let quarter = width(&mut desk, &first);
+    assert!((280..=320).contains(&quarter), "{quarter}");
+    act(&mut desk, Action::ColumnWidth(Share { part: 1, whole: 1 }));
+    assert_eq!(width(&mut desk, &second), 1260);
+    assert_eq!(width(&mut desk, &first), quarter);
+    let focus = desk.fixture.server.shell.focus();
+    act(&mut desk, Action::Focus(Side::Left));
+    assert_ne!(desk.fixture.server.shell.focus(), focus);
+    let nothing = desk.fixture.server.act(&Action::Focus(Side::Left));
+    assert!(nothing.unwrap_err().contains("nothing at that side"));
+    act(&mut desk, Action::SendToWorkspace("mail".into()));
+    assert_eq!(desk.fixture.server.shell.focus(), focus);
+    act(&mut desk, Action::ShowWorkspace("mail".into()));
+    assert_ne!(desk.fixture.server.shell.focus(), focus);
+    act(&mut desk, Action::Minimise);
+    assert_eq!(desk.fixture.server.shell.focus(), None);
+    act(&mut desk, Action::PreviousWorkspace);
+    assert_eq!(desk.fixture.server.shell.focus(), focus);
+    act(&mut desk, Action::Float);
+    assert_ne!(width(&mut desk, &second), 1260);
 }

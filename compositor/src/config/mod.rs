@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 use calloop::RegistrationToken;
 use overwinter_config::{Config, Keyboard, Mistakes, OutputSettings, Transform as Turned};
+use overwinter_layout as layout;
 use smithay::input::keyboard::xkb;
 use smithay::utils::Transform;
 
+use crate::actions::layout_share;
 use crate::input::Keymap;
 use crate::options::Options;
 use crate::outputs::{Change, Head};
@@ -242,6 +244,13 @@ impl Overwinter {
             config.keyboard = self.config.keyboard.clone();
         }
         self.set_appearance(config.appearance.clone());
+        if config.layout != self.config.layout {
+            self.set_layout_options(layout::Options {
+                gap: config.layout.gap,
+                tile: config.layout.tile,
+                column: layout_share(config.layout.column_width),
+            });
+        }
         let other_outputs = config.outputs != self.config.outputs;
         self.config = config;
         if other_outputs {

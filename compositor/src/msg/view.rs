@@ -3,6 +3,7 @@
 use serde::Serialize;
 use smithay::utils::{Logical, Rectangle, Transform};
 
+use crate::outputs::Head;
 use crate::shell::{Item, WindowMode};
 use crate::state::Overwinter;
 
@@ -37,6 +38,9 @@ pub(super) struct WindowPart {
     pub group: Option<String>,
     pub asleep: bool,
     pub focused: bool,
+    minimised: bool,
+    /// Its name.
+    workspace: Option<String>,
     mode: &'static str,
     rect: Option<Rect>,
     parent: Option<String>,
@@ -71,8 +75,7 @@ struct ModePart {
 #[derive(Serialize, Debug, Clone, PartialEq)]
 pub(super) struct WorkspacePart {
     name: String,
-    /// Null: it was on one that is gone.
-    output: Option<String>,
+    output: String,
     shown: bool,
     focused: bool,
 }
@@ -88,8 +91,11 @@ impl Overwinter {
             group: self.shell.group_of_item(window.item).map(|g| g.to_string()),
             asleep: matches!(window.item, Item::Ghost(_)),
             focused: window.activated,
+            minimised: window.minimized,
+            workspace: self.workspace_name(window.item),
             mode: match window.mode {
                 WindowMode::Floating => "floating",
+                WindowMode::Tiled => "tiled",
                 WindowMode::Maximized => "maximised",
                 WindowMode::Fullscreen => "fullscreen",
             },
@@ -101,7 +107,7 @@ impl Overwinter {
 
     /// By name.
     pub(super) fn outputs_for_scripts(&self) -> Vec<OutputPart> {
-        let part = |head: &crate::outputs::Head| {
+        let part = |head: &Head| {
             let physical = head.output.physical_properties();
             OutputPart {
                 name: head.name(),
@@ -122,14 +128,35 @@ impl Overwinter {
         self.outputs.plugged().map(part).collect()
     }
 
-    /// In their order.
+    fn workspace_name(&self, item: Item) -> Option<String> {
+        let desktop = self.shell.desktop();
+        let of = desktop.window(item.name())?.workspace;
+        Some(desktop.workspace(of)?.name.clone())
+    }
+
+    /// By output, in their order there.
     pub(super) fn workspaces_for_scripts(&self) -> Vec<WorkspacePart> {
-        vec![WorkspacePart {
-            name: "1".into(),
-            output: self.outputs.first().map(crate::outputs::Head::name),
-            shown: true,
-            focused: true,
-        }]
+        let desktop = self.shell.desktop();
+        let mut parts = Vec::new();
+        for output in self.outputs.used().map(Head::name) {
+            let Some(id) = desktop.output_at(&output) else {
+                continue;
+            };
+            let shown = desktop.shown_on(id);
+            for workspace in desktop.workspaces_on(id) {
+                let Some(known) = desktop.workspace(workspace) else {
+                    continue;
+                };
+                let is_shown = shown == Some(workspace);
+                parts.push(WorkspacePart {
+                    name: known.name.clone(),
+                    output: output.clone(),
+                    shown: is_shown,
+                    focused: is_shown && desktop.seat() == id,
+                });
+            }
+        }
+        parts
     }
 }
 
