@@ -136,6 +136,9 @@ impl Scene<'_> {
                 Kind::Unspecified,
             ));
         }
+        if self.shell.lock.is_none() {
+            elements.extend(self.decor.told(renderer, self.origin, scale));
+        }
         for standing in self.shell.order() {
             match standing {
                 Standing::Lock(cover) => elements.extend(render_elements_from_surface_tree(
