@@ -31,6 +31,7 @@ use crate::listener::{self, Listener};
 use crate::msg::Msg;
 use crate::options::{Autostart, Options};
 use crate::outputs::Outputs;
+use crate::protocols::ext_workspace::ExtWorkspaces;
 use crate::protocols::foreign_toplevels::ForeignToplevels;
 use crate::protocols::image_copy_capture::ImageCopyCapture;
 use crate::protocols::output_management::OutputManagement;
@@ -80,6 +81,8 @@ pub struct Overwinter {
     pub screencopy: Screencopy,
     /// Captures that wait for a frame.
     pub image_copy_capture: ImageCopyCapture,
+    /// Who lists workspaces.
+    pub ext_workspaces: ExtWorkspaces,
     /// Who lists windows.
     pub foreign_toplevels: ForeignToplevels,
     /// Windows that are parents of other clients' windows.
@@ -143,6 +146,7 @@ impl Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
             image_copy_capture: ImageCopyCapture::new(&dh),
+            ext_workspaces: ExtWorkspaces::new(&dh),
             foreign_toplevels: ForeignToplevels::new(&dh),
             xdg_foreign: XdgForeign::new(&dh),
             output_power: OutputPower::new(&dh),
@@ -256,6 +260,7 @@ impl Overwinter {
         }
         self.review_idle_inhibitors();
         self.tell_toplevels();
+        self.tell_workspaces();
         self.tell_scripts();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
