@@ -100,6 +100,9 @@ pub struct Options {
     /// A plain compositor: no D-Bus, no store, nothing sleeps or moves.
     #[arg(long)]
     pub no_session: bool,
+    /// No X11 programs: no display is offered, and Xwayland is never started.
+    #[arg(long)]
+    pub no_x11: bool,
 }
 
 impl Default for Options {
@@ -119,6 +122,7 @@ impl Default for Options {
             passphrase_fd: None,
             launcher: None,
             no_session: false,
+            no_x11: false,
         }
     }
 }

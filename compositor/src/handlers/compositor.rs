@@ -10,6 +10,7 @@ use smithay::wayland::compositor::{
     send_surface_state, with_states,
 };
 use smithay::wayland::fractional_scale::with_fractional_scale;
+use smithay::xwayland::XWaylandClientData;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Resource};
 
@@ -32,9 +33,12 @@ impl CompositorHandler for Overwinter {
     }
 
     fn client_compositor_state<'a>(&self, client: &'a Client) -> &'a CompositorClientState {
+        if let Some(data) = client.get_data::<XWaylandClientData>() {
+            return &data.compositor_state;
+        }
         match client.get_data::<ClientState>() {
             Some(data) => &data.compositor,
-            // Every client is made by `add_client`; this keeps a mistake of ours from ending the session.
+            // Every other client is made by `add_client`; this keeps a mistake of ours from ending the session.
             None => {
                 static STRANGER: OnceLock<CompositorClientState> = OnceLock::new();
                 tracing::error!("a client without our data");
@@ -78,7 +82,10 @@ impl CompositorHandler for Overwinter {
                 self.layer_committed(surface);
             }
             self.schedule_frame();
-        } else if self.is_cursor_or_icon(&root) || self.is_lock(&root) {
+        } else if self.is_cursor_or_icon(&root)
+            || self.is_lock(&root)
+            || self.shell.unmanaged.iter().any(|u| u.surface == root)
+        {
             self.schedule_frame();
         }
     }
@@ -87,6 +94,7 @@ impl CompositorHandler for Overwinter {
         self.overwinter_surface_gone(&surface.id());
         self.input.scene_moved = true;
         self.lock_surface_gone(surface);
+        self.x11_surface_gone(surface);
         if self.shell.layers.of(surface).is_some() {
             self.remove_layer(surface);
         }

@@ -183,6 +183,7 @@ impl Overwinter {
             let root = match standing {
                 Standing::Lock(surface) => surface,
                 Standing::Layer(layer) => layer.surface.wl_surface(),
+                Standing::Unmanaged(unmanaged) => &unmanaged.surface,
                 Standing::Item(_) => continue,
             };
             lone(root);

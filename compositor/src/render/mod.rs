@@ -133,6 +133,17 @@ impl Scene<'_> {
                             .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
                     );
                 }
+                Standing::Unmanaged(unmanaged) => {
+                    let at = unmanaged.rect.loc.to_physical_precise_round(scale);
+                    elements.extend(render_elements_from_surface_tree(
+                        renderer,
+                        &unmanaged.surface,
+                        at,
+                        scale,
+                        1.0,
+                        Kind::Unspecified,
+                    ));
+                }
                 Standing::Item(Item::Window(id)) => {
                     let Some(window) = self.shell.window(id) else {
                         continue;

@@ -5,7 +5,7 @@ use smithay::wayland::shell::wlr_layer::Layer as Height;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::layers::Layer;
-use super::{Item, Shell, WindowMode};
+use super::{Item, Shell, Unmanaged, WindowMode};
 
 /// One thing that is seen.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,8 @@ pub enum Standing<'a> {
     Lock(&'a WlSurface),
     /// A panel, a wallpaper, a launcher.
     Layer(&'a Layer),
+    /// An X11 client's menu or tooltip.
+    Unmanaged(&'a Unmanaged),
     /// A window or a ghost.
     Item(Item),
 }
@@ -45,9 +47,11 @@ impl Shell {
             layers.filter(move |_| wanted && !locked)
         };
         let covers = self.topmost_is_fullscreen();
+        let unmanaged = self.unmanaged.iter().rev().map(Standing::Unmanaged);
         let items = self.stack().iter().rev().copied().map(Standing::Item);
         locker
             .chain(layers(Height::Overlay, true))
+            .chain(unmanaged.filter(move |_| !locked))
             .chain(layers(Height::Top, !covers))
             .chain(items.filter(move |_| !locked))
             .chain(layers(Height::Top, covers))
