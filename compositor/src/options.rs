@@ -35,6 +35,32 @@ impl FromStr for OutputSize {
     }
 }
 
+/// `WIDTHxHEIGHT[@SCALE]`: an output of that many pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputOption {
+    /// Pixels.
+    pub size: OutputSize,
+    /// Device pixels per logical one.
+    pub scale: f64,
+}
+
+impl FromStr for OutputOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (size, scale) = match text.split_once('@') {
+            Some((size, scale)) => (size, scale.parse().ok()),
+            None => (text, Some(1.0)),
+        };
+        let size = size.parse()?;
+        let scale = scale.filter(|s| crate::outputs::SCALES.contains(s));
+        let scale = scale.ok_or_else(|| {
+            format!("`{text}`: what is behind the @ has to be a scale of 0.25 to 8, as in 1.5")
+        })?;
+        Ok(OutputOption { size, scale })
+    }
+}
+
 /// A number of bytes: `500M`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes(pub u64);
@@ -65,10 +91,13 @@ pub struct Options {
     /// Where frames go.
     #[arg(long, value_enum, env = "OVERWINTER_BACKEND", default_value = "auto")]
     pub backend: BackendKind,
-    /// Size of the output in pixels.
+    /// An output of a headless session in pixels, with its scale; may be given several times.
+    #[arg(long, value_name = "WIDTHxHEIGHT[@SCALE]")]
+    pub output: Vec<OutputOption>,
+    /// Size of the output in pixels, where no --output says otherwise.
     #[arg(long, default_value = "1280x800")]
     pub size: OutputSize,
-    /// Scale of the output (may be fractional).
+    /// Scale of the output (may be fractional), where no --output says otherwise.
     #[arg(long, default_value_t = 1.0)]
     pub scale: f64,
     /// Name of the Wayland socket in XDG_RUNTIME_DIR; the next free `wayland-N` when absent.
@@ -105,10 +134,22 @@ pub struct Options {
     pub no_x11: bool,
 }
 
+impl Options {
+    /// The first output there is to be.
+    pub fn first_output(&self) -> OutputOption {
+        let plain = OutputOption {
+            size: self.size,
+            scale: self.scale,
+        };
+        self.output.first().copied().unwrap_or(plain)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
             backend: BackendKind::Headless,
+            output: Vec::new(),
             size: OutputSize {
                 width: 1280,
                 height: 800,
@@ -156,6 +197,28 @@ mod tests {
             "ü",
         ] {
             assert!(bad.parse::<Bytes>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn outputs() {
+        let size = OutputSize {
+            width: 1920,
+            height: 1080,
+        };
+        assert_eq!(
+            "1920x1080@1.5".parse(),
+            Ok(OutputOption { size, scale: 1.5 })
+        );
+        assert_eq!("1920x1080".parse(), Ok(OutputOption { size, scale: 1.0 }));
+        for bad in [
+            "@2",
+            "1920x1080@",
+            "1920x1080@0",
+            "1920x1080@NaN",
+            "10x10@1",
+        ] {
+            assert!(bad.parse::<OutputOption>().is_err(), "{bad}");
         }
     }
 

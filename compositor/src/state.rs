@@ -16,9 +16,7 @@ use overwinter_config::Appearance;
 use overwinter_session::Event;
 use smithay::desktop::PopupManager;
 use smithay::input::Seat;
-use smithay::output::Output;
 use smithay::wayland::security_context::SecurityContext;
-use smithay::wayland::socket::ListeningSocketSource;
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Display, DisplayHandle, Resource};
@@ -29,7 +27,9 @@ use crate::driver::{self, Driver};
 use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
+use crate::listener::{self, Listener};
 use crate::options::Options;
+use crate::outputs::Outputs;
 use crate::protocols::foreign_toplevels::ForeignToplevels;
 use crate::protocols::image_copy_capture::ImageCopyCapture;
 use crate::protocols::output_management::OutputManagement;
@@ -38,7 +38,7 @@ use crate::protocols::overwinter_v1::OverwinterV1;
 use crate::protocols::screencopy::Screencopy;
 use crate::protocols::xdg_foreign::XdgForeign;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
-use crate::render::{Decor, Frames, Painter};
+use crate::render::{Decor, Painter};
 use crate::shell::Shell;
 use crate::xwayland::X11;
 
@@ -58,8 +58,8 @@ pub struct Overwinter {
     pub protocols: Protocols,
     /// The one seat.
     pub seat: Seat<Overwinter>,
-    /// The one output.
-    pub output: Output,
+    /// What is plugged in.
+    pub outputs: Outputs,
     /// Popup trees and grabs.
     pub popups: PopupManager,
     /// Windows, groups, ghosts.
@@ -70,8 +70,6 @@ pub struct Overwinter {
     pub appearance: Appearance,
     /// What is drawn at windows and ghosts.
     pub decor: Decor,
-    /// When the next frame is due.
-    pub frames: Frames,
     /// Screenshots that wait for a frame.
     pub screencopy: Screencopy,
     /// Captures that wait for a frame.
@@ -80,7 +78,7 @@ pub struct Overwinter {
     pub foreign_toplevels: ForeignToplevels,
     /// Windows that are parents of other clients' windows.
     pub xdg_foreign: XdgForeign,
-    /// Whether the output is off.
+    /// Who switches outputs off and on.
     pub output_power: OutputPower,
     /// Who looks after outputs.
     pub output_management: OutputManagement,
@@ -114,7 +112,7 @@ impl Overwinter {
         let mut protocols = Protocols::new(&dh, &handle);
         let mut seat = protocols.seat.new_wl_seat(&dh, "seat0");
         let input = InputState::new(&mut seat)?;
-        let output = backend.create_output(&dh, options);
+        let first_outputs = backend.first_outputs(options);
         virtual_keyboard::create_global(&dh);
         virtual_pointer::create_global(&dh);
         let (gone, gone_source) = calloop::channel::channel();
@@ -135,7 +133,7 @@ impl Overwinter {
                 },
             )
             .map_err(|e| e.error)?;
-        Ok(Overwinter {
+        let mut state = Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
             image_copy_capture: ImageCopyCapture::new(&dh),
@@ -150,8 +148,7 @@ impl Overwinter {
             socket: String::new(),
             protocols,
             seat,
-            frames: Frames::new(&output, backend.transform())?,
-            output,
+            outputs: Outputs::default(),
             popups: PopupManager::default(),
             shell: Shell::default(),
             input,
@@ -164,19 +161,23 @@ impl Overwinter {
             driver: None,
             clients: HashMap::new(),
             gone,
-        })
+        };
+        for plug in first_outputs {
+            state.plug_output(&plug)?;
+        }
+        Ok(state)
     }
 
     /// Listens for clients on a socket in XDG_RUNTIME_DIR.
     pub fn listen(&mut self, name: Option<&str>) -> Result<()> {
-        let source = match name {
-            Some(name) => ListeningSocketSource::with_name(name)
-                .with_context(|| format!("cannot listen on the Wayland socket `{name}`"))?,
-            None => ListeningSocketSource::new_auto().context(
-                "cannot listen on a Wayland socket: is XDG_RUNTIME_DIR set to a folder of yours?",
-            )?,
-        };
-        self.socket = source.socket_name().to_string_lossy().into_owned();
+        let source = Listener::new(name).with_context(|| match name {
+            Some(name) => format!("cannot listen on the Wayland socket `{name}`"),
+            None => {
+                "cannot listen on a Wayland socket: is XDG_RUNTIME_DIR set to a folder of yours?"
+                    .into()
+            }
+        })?;
+        self.socket = source.name().to_string_lossy().into_owned();
         self.handle
             .insert_source(source, |stream, (), state| {
                 if let Err(error) = state.add_client(stream) {
@@ -206,6 +207,9 @@ impl Overwinter {
         stream: UnixStream,
         sandbox: Option<SecurityContext>,
     ) -> std::io::Result<Client> {
+        if !listener::leaves_room(&stream) {
+            return Err(std::io::Error::other("too many files are open"));
+        }
         let data = Arc::new(ClientState::new(&stream, sandbox, self.gone.clone()));
         let client = self.display.insert_client(stream, data.clone())?;
         self.clients.insert(client.id(), data);

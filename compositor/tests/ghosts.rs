@@ -161,11 +161,11 @@ fn a_ghost_is_dimmed_and_has_a_moon_that_waxes_while_it_wakes() {
     assert_eq!(bright(&fixture.screenshot(&mut client)), crescent);
 
     // Nothing goes on by itself.
-    let frames = fixture.server.frames.count;
+    let frames = fixture.server.frame_count();
     for _ in 0..20 {
         fixture.turn();
     }
-    assert_eq!(fixture.server.frames.count, frames);
+    assert_eq!(fixture.server.frame_count(), frames);
 }
 
 #[test]

@@ -357,7 +357,10 @@ fn a_locker_that_dies_leaves_the_session_locked_and_another_can_take_over() {
     fixture.wait(&mut second, "the refusal", |c, _| c.told("Finished") == 1);
     drop(locker);
     fixture.wait(&mut app, "the locker's end", |_, s| {
-        s.shell.lock.as_ref().is_some_and(|l| l.surface().is_none())
+        s.shell
+            .lock
+            .as_ref()
+            .is_some_and(|l| l.covers().next().is_none())
     });
     let shot = fixture.screenshot(&mut app);
     assert!(shot.part(0, 0, 1280, 800).iter().all(|p| *p == GROUND));

@@ -400,11 +400,11 @@ fn an_idle_session_draws_nothing() {
     fixture.wait(&mut client, "the frame callback", |c, _| {
         c.data.heard[&id].frames == 1
     });
-    let count = fixture.server.frames.count;
+    let count = fixture.server.frame_count();
     for _ in 0..20 {
         fixture.turn();
     }
-    assert_eq!(fixture.server.frames.count, count);
+    assert_eq!(fixture.server.frame_count(), count);
 }
 
 #[test]

@@ -4,11 +4,10 @@ use anyhow::Result;
 use calloop::LoopHandle;
 use smithay::backend::renderer::element::RenderElementStates;
 use smithay::input::pointer::CursorImageStatus;
-use smithay::output::{Mode, Output, PhysicalProperties, Scale, Subpixel};
 use smithay::utils::{Physical, Rectangle, Size, Transform};
-use wayland_server::DisplayHandle;
 
-use crate::options::{BackendKind, Options};
+use crate::options::{BackendKind, Options, OutputOption};
+use crate::outputs::{HeadId, Plug};
 use crate::render::{Scene, Tracker};
 use crate::state::Overwinter;
 
@@ -19,12 +18,12 @@ pub use headless::Headless;
 pub use nested::Nested;
 
 /// Frames a second, in mHz as wl_output counts.
-const REFRESH_MHZ: i32 = 60_000;
+pub const REFRESH_MHZ: i32 = 60_000;
 
 /// Where frames go.
 #[derive(Debug)]
 pub enum Backend {
-    /// A memory image.
+    /// Memory images.
     Headless(Headless),
     /// A window of another display.
     Nested(Box<Nested>),
@@ -42,13 +41,11 @@ pub struct Drawn {
 impl Backend {
     /// The backend that the options ask for.
     pub fn new(handle: &LoopHandle<'static, Overwinter>, options: &Options) -> Result<Backend> {
-        let size = Size::from((
-            i32::from(options.size.width),
-            i32::from(options.size.height),
-        ));
+        let first = options.first_output();
+        let size = Size::from((i32::from(first.size.width), i32::from(first.size.height)));
         let nested = || Nested::new(handle, size).map(|n| Backend::Nested(Box::new(n)));
         match options.backend {
-            BackendKind::Headless => Ok(Backend::Headless(Headless::new(size)?)),
+            BackendKind::Headless => Ok(Backend::Headless(Headless::new()?)),
             BackendKind::Nested => nested(),
             BackendKind::Auto => {
                 let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
@@ -60,7 +57,7 @@ impl Backend {
                         }
                     }
                 }
-                Ok(Backend::Headless(Headless::new(size)?))
+                Ok(Backend::Headless(Headless::new()?))
             }
         }
     }
@@ -73,37 +70,28 @@ impl Backend {
         }
     }
 
-    /// The output that clients see.
-    pub fn create_output(&self, display: &DisplayHandle, options: &Options) -> Output {
-        let (name, size) = match self {
-            Backend::Headless(headless) => ("HEADLESS-1", headless.size()),
-            Backend::Nested(nested) => ("NESTED-1", nested.size()),
+    /// The outputs to begin with.
+    pub fn first_outputs(&self, options: &Options) -> Vec<Plug> {
+        let plug = |o: &OutputOption| Plug {
+            name: None,
+            size: Some((i32::from(o.size.width), i32::from(o.size.height))),
+            scale: Some(o.scale),
         };
-        let physical = PhysicalProperties {
-            size: (0, 0).into(),
-            subpixel: Subpixel::Unknown,
-            make: "Overwinter".into(),
-            model: self.name().into(),
-        };
-        let output = Output::new(name.into(), physical);
-        let mode = Mode {
-            size,
-            refresh: REFRESH_MHZ,
-        };
-        output.set_preferred(mode);
-        let scale = if options.scale.fract() == 0.0 {
-            Scale::Integer(options.scale as i32)
-        } else {
-            Scale::Fractional(options.scale)
-        };
-        output.change_current_state(
-            Some(mode),
-            Some(Transform::Normal),
-            Some(scale),
-            Some((0, 0).into()),
-        );
-        output.create_global::<Overwinter>(display);
-        output
+        match self {
+            Backend::Headless(_) if !options.output.is_empty() => {
+                options.output.iter().map(plug).collect()
+            }
+            Backend::Headless(_) => vec![plug(&options.first_output())],
+            Backend::Nested(nested) => vec![Plug {
+                size: Some((nested.size().w, nested.size().h)),
+                ..plug(&options.first_output())
+            }],
+        }
+    }
+
+    /// Whether outputs can come and go.
+    pub fn takes_plugs(&self) -> bool {
+        matches!(self, Backend::Headless(_))
     }
 
     /// Whether its size is ours to choose.
@@ -111,13 +99,32 @@ impl Backend {
         matches!(self, Backend::Headless(_))
     }
 
-    /// Gives it another size.
-    pub fn resize(&mut self, size: Size<i32, Physical>) -> Result<()> {
+    /// Whether its outputs can be turned.
+    pub fn turns(&self) -> bool {
+        matches!(self, Backend::Headless(_))
+    }
+
+    /// An output of this size is there from now on.
+    pub fn add(&mut self, head: HeadId, size: Size<i32, Physical>) -> Result<()> {
         match self {
-            Backend::Headless(headless) => *headless = Headless::new(size)?,
+            Backend::Headless(headless) => headless.add(head, size),
+            Backend::Nested(_) => Ok(()),
+        }
+    }
+
+    /// The output is gone.
+    pub fn remove(&mut self, head: HeadId) {
+        if let Backend::Headless(headless) = self {
+            headless.remove(head);
+        }
+    }
+
+    /// Gives an output another size.
+    pub fn resize(&mut self, head: HeadId, size: Size<i32, Physical>) -> Result<()> {
+        match self {
+            Backend::Headless(headless) => headless.add(head, size),
             Backend::Nested(_) => anyhow::bail!("the host decides how large its window is"),
         }
-        Ok(())
     }
 
     /// How the image lies in the target's memory; no business of the clients.
@@ -134,10 +141,15 @@ impl Backend {
         matches!(self, Backend::Nested(_))
     }
 
-    /// Draws a frame.
-    pub fn draw(&mut self, scene: &Scene<'_>, tracker: &mut Tracker) -> Result<Drawn> {
+    /// Draws a frame of this output.
+    pub fn draw(
+        &mut self,
+        head: HeadId,
+        scene: &Scene<'_>,
+        tracker: &mut Tracker,
+    ) -> Result<Drawn> {
         match self {
-            Backend::Headless(headless) => headless.draw(scene, tracker),
+            Backend::Headless(headless) => headless.draw(head, scene, tracker),
             Backend::Nested(nested) => nested.draw(scene, tracker),
         }
     }

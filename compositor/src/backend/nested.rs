@@ -6,12 +6,11 @@ use smithay::backend::renderer::ImportMem;
 use smithay::backend::renderer::gles::GlesRenderer;
 use smithay::backend::winit::{self, WinitEvent, WinitGraphicsBackend};
 use smithay::input::pointer::CursorImageStatus;
-use smithay::output::Mode;
 use smithay::reexports::winit::dpi::PhysicalSize;
 use smithay::reexports::winit::window::Window as WinitWindow;
 use smithay::utils::{Physical, Size};
 
-use super::{Drawn, REFRESH_MHZ};
+use super::Drawn;
 use crate::render::{BACKGROUND, Scene, Tracker};
 use crate::state::Overwinter;
 
@@ -85,16 +84,7 @@ impl Nested {
 impl Overwinter {
     fn nested_event(&mut self, event: WinitEvent) {
         match event {
-            WinitEvent::Resized { size, .. } => {
-                let mode = Mode {
-                    size,
-                    refresh: REFRESH_MHZ,
-                };
-                self.output
-                    .change_current_state(Some(mode), None, None, None);
-                self.output.set_preferred(mode);
-                self.output_resized();
-            }
+            WinitEvent::Resized { size, .. } => self.nested_resized(size),
             WinitEvent::Input(event) => self.backend_input(&event),
             WinitEvent::CloseRequested => self.signal.stop(),
             WinitEvent::Redraw => self.schedule_frame(),

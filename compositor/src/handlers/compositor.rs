@@ -4,12 +4,9 @@ use std::sync::OnceLock;
 
 use smithay::backend::renderer::utils::on_commit_buffer_handler;
 use smithay::desktop::{PopupKind, find_popup_root_surface};
-use smithay::utils::Transform;
 use smithay::wayland::compositor::{
     CompositorClientState, CompositorHandler, CompositorState, get_parent, is_sync_subsurface,
-    send_surface_state, with_states,
 };
-use smithay::wayland::fractional_scale::with_fractional_scale;
 use smithay::xwayland::XWaylandClientData;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Resource};
@@ -48,11 +45,7 @@ impl CompositorHandler for Overwinter {
     }
 
     fn new_surface(&mut self, surface: &WlSurface) {
-        let scale = self.output.current_scale();
-        with_states(surface, |states| {
-            send_surface_state(surface, states, scale.integer_scale(), Transform::Normal);
-            with_fractional_scale(states, |f| f.set_preferred_scale(scale.fractional_scale()));
-        });
+        self.tell_likely_scale(surface);
     }
 
     fn commit(&mut self, surface: &WlSurface) {
@@ -73,9 +66,11 @@ impl CompositorHandler for Overwinter {
                 self.schedule_frame();
             }
         } else if let Some(id) = self.shell.window_of(&root) {
+            let before = self.extent_of(id);
             self.window_committed(id, root == *surface);
-            if self.shell.needs_frames(id) {
-                self.schedule_frame();
+            // Outputs that it is not on have nothing to draw.
+            for extent in before.into_iter().chain(self.extent_of(id)) {
+                self.schedule_frame_at(extent);
             }
         } else if self.shell.layers.of(&root).is_some() {
             if root == *surface {
@@ -114,7 +109,7 @@ impl Overwinter {
 
     fn is_lock(&self, surface: &WlSurface) -> bool {
         let lock = self.shell.lock.as_ref();
-        lock.and_then(|l| l.surface()) == Some(surface)
+        lock.is_some_and(|l| l.shows(surface))
     }
 
     fn is_cursor_or_icon(&self, surface: &WlSurface) -> bool {

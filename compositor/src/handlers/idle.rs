@@ -53,7 +53,7 @@ impl Overwinter {
     fn is_seen(&self, root: &WlSurface) -> bool {
         let window = self.shell.window_of(root);
         self.shell.order().any(|standing| match standing {
-            Standing::Lock(surface) => surface == root,
+            Standing::Lock(cover) => cover.surface.wl_surface() == root,
             Standing::Layer(layer) => layer.surface.wl_surface() == root,
             Standing::Unmanaged(unmanaged) => unmanaged.surface == *root,
             Standing::Item(item) => window.map(crate::shell::Item::Window) == Some(item),

@@ -1,4 +1,4 @@
-//! wlr-layer-shell: panels, wallpapers, launchers, notifications. There is one output: whichever they name is it.
+//! wlr-layer-shell: panels, wallpapers, launchers, notifications.
 
 use smithay::delegate_layer_shell;
 use smithay::desktop::{LayerSurface, PopupKind};
@@ -18,11 +18,11 @@ impl WlrLayerShellHandler for Overwinter {
     fn new_layer_surface(
         &mut self,
         surface: WlrLayerSurface,
-        _output: Option<WlOutput>,
+        output: Option<WlOutput>,
         _layer: Layer,
         namespace: String,
     ) {
-        self.add_layer(LayerSurface::new(surface, namespace));
+        self.add_layer(LayerSurface::new(surface, namespace), output.as_ref());
     }
 
     fn new_popup(&mut self, _parent: WlrLayerSurface, popup: PopupSurface) {

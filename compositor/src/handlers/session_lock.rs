@@ -30,8 +30,8 @@ impl SessionLockHandler for Overwinter {
         self.unlock_session();
     }
 
-    fn new_surface(&mut self, surface: LockSurface, _output: WlOutput) {
-        self.add_lock_surface(surface);
+    fn new_surface(&mut self, surface: LockSurface, output: WlOutput) {
+        self.add_lock_surface(surface, &output);
     }
 }
 

@@ -4,18 +4,16 @@ use smithay::delegate_fractional_scale;
 use smithay::delegate_presentation;
 use smithay::delegate_single_pixel_buffer;
 use smithay::delegate_viewporter;
-use smithay::wayland::compositor::with_states;
-use smithay::wayland::fractional_scale::{FractionalScaleHandler, with_fractional_scale};
+use smithay::wayland::fractional_scale::FractionalScaleHandler;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::state::Overwinter;
 
 impl FractionalScaleHandler for Overwinter {
     fn new_fractional_scale(&mut self, surface: WlSurface) {
-        let scale = self.output.current_scale().fractional_scale();
-        with_states(&surface, |states| {
-            with_fractional_scale(states, |f| f.set_preferred_scale(scale))
-        });
+        // Above all one that is on screen already hears of its own outputs' scale.
+        self.tell_likely_scale(&surface);
+        self.outputs.moved = true;
     }
 }
 

@@ -75,7 +75,8 @@ impl Overwinter {
             }
         };
         let size = bbox_from_surface_tree(popup.wl_surface(), (0, 0)).size;
-        let at = beside_line(self.area(), origin, popup.text_input_rectangle(), size);
+        let room = self.area_around(Rectangle::new(origin, (1, 1).into()));
+        let at = beside_line(room, origin, popup.text_input_rectangle(), size);
         popup.set_location(at);
     }
 }

@@ -17,11 +17,12 @@ use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_callback::WlCallback;
 use wayland_server::protocol::wl_compositor::WlCompositor;
 use wayland_server::protocol::wl_region::WlRegion;
-use wayland_server::protocol::wl_subcompositor::WlSubcompositor;
+use wayland_server::protocol::wl_subcompositor::{self, WlSubcompositor};
 use wayland_server::protocol::wl_subsurface::{self, WlSubsurface};
 use wayland_server::protocol::wl_surface::{self, WlSurface};
 use wayland_server::{
-    Client, DataInit, Dispatch, DisplayHandle, delegate_dispatch, delegate_global_dispatch,
+    Client, DataInit, Dispatch, DisplayHandle, Resource, delegate_dispatch,
+    delegate_global_dispatch,
 };
 
 use crate::state::Overwinter;
@@ -32,7 +33,51 @@ delegate_global_dispatch!(Overwinter: [WlSubcompositor: ()] => CompositorState);
 delegate_dispatch!(Overwinter: [WlCompositor: ()] => CompositorState);
 delegate_dispatch!(Overwinter: [WlRegion: RegionUserData] => CompositorState);
 delegate_dispatch!(Overwinter: [WlCallback: ()] => CompositorState);
-delegate_dispatch!(Overwinter: [WlSubcompositor: ()] => CompositorState);
+
+/// How many subsurfaces may stand on one another. Trees are walked by functions that call themselves, and again for each surface
+/// that is added: one of thousands would take the stack, and everybody's time before that.
+const DEEPEST: usize = 128;
+
+impl Dispatch<WlSubcompositor, ()> for Overwinter {
+    fn request(
+        this: &mut Self,
+        client: &Client,
+        maker: &WlSubcompositor,
+        request: wl_subcompositor::Request,
+        data: &(),
+        display: &DisplayHandle,
+        init: &mut DataInit<'_, Self>,
+    ) {
+        if let wl_subcompositor::Request::GetSubsurface {
+            surface, parent, ..
+        } = &request
+            && depth(parent) + height(surface) > DEEPEST
+        {
+            let why = format!("no more than {DEEPEST} subsurfaces may stand on one another");
+            maker.post_error(wl_subcompositor::Error::BadParent, why);
+        }
+        <CompositorState as Dispatch<WlSubcompositor, (), Self>>::request(
+            this, client, maker, request, data, display, init,
+        );
+    }
+}
+
+/// How many surfaces are below this one.
+fn depth(surface: &WlSurface) -> usize {
+    let parents = std::iter::successors(get_parent(surface), get_parent);
+    parents.take(DEEPEST + 1).count()
+}
+
+/// How many stand on it, at the highest place, itself counted.
+fn height(surface: &WlSurface) -> usize {
+    let mut level = vec![surface.clone()];
+    let mut height = 0;
+    while !level.is_empty() && height <= DEEPEST {
+        height += 1;
+        level = level.iter().flat_map(get_children).collect();
+    }
+    height
+}
 
 impl Dispatch<WlSurface, SurfaceUserData> for Overwinter {
     fn request(
@@ -71,9 +116,21 @@ impl Dispatch<WlSubsurface, SubsurfaceUserData> for Overwinter {
         display: &DisplayHandle,
         init: &mut DataInit<'_, Self>,
     ) {
-        if let wl_subsurface::Request::SetPosition { x, y } = request {
-            with_place(data.surface(), |place| place.asked = Some((x, y).into()));
-            return;
+        match &request {
+            wl_subsurface::Request::SetPosition { x, y } => {
+                with_place(data.surface(), |place| place.asked = Some((*x, *y).into()));
+                return;
+            }
+            // Above or below itself: smithay would take it out of the list before it looks where it is.
+            wl_subsurface::Request::PlaceAbove { sibling }
+            | wl_subsurface::Request::PlaceBelow { sibling }
+                if sibling == data.surface() =>
+            {
+                let code = wl_subsurface::Error::BadSurface;
+                subsurface.post_error(code, "a subsurface is not its own sibling");
+                return;
+            }
+            _ => {}
         }
         <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, Self>>::request(
             this, client, subsurface, request, data, display, init,

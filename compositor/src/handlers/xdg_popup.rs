@@ -22,11 +22,10 @@ use crate::state::Overwinter;
 impl Overwinter {
     /// A popup comes into being.
     pub fn new_popup_surface(&mut self, surface: PopupSurface, positioner: PositionerState) {
-        if is_its_own_ancestor(surface.wl_surface()) {
-            // Whoever looks for its root, smithay included, would never come to an end.
+        if let Some(why) = stands_wrong(surface.wl_surface()) {
+            // Whoever looks for its root, smithay included, would never come to an end, or only after a long way.
             set_no_parent(surface.wl_surface());
             let code = xdg_wm_base::Error::InvalidPopupParent;
-            let why = "a popup stands on itself";
             return surface.xdg_popup().post_error(code, why);
         }
         self.place_popup(&surface, positioner);
@@ -70,12 +69,12 @@ impl Overwinter {
         root: &WlSurface,
         popup: &PopupKind,
     ) -> Option<Rectangle<i32, Logical>> {
-        let origin = match self.shell.layers.of(root) {
-            Some(layer) => layer.rect.loc,
-            None => self.shell.window(self.shell.window_of(root)?)?.location,
+        let parent = match self.shell.layers.of(root) {
+            Some(layer) => layer.rect,
+            None => self.shell.window(self.shell.window_of(root)?)?.rect(),
         };
-        let mut room = self.area();
-        room.loc -= origin;
+        let mut room = self.area_around(parent);
+        room.loc -= parent.loc;
         room.loc -= get_popup_toplevel_coords(popup);
         Some(room)
     }
@@ -204,9 +203,24 @@ fn parent_of(surface: &WlSurface) -> Option<WlSurface> {
     })
 }
 
-fn is_its_own_ancestor(surface: &WlSurface) -> bool {
+/// How many popups may stand on one another. Each commit of one walks all those below it, and whoever looks for them all calls
+/// itself for each; nobody opens menus of menus so far.
+const HIGHEST: usize = 64;
+
+/// What is wrong with the place where a popup stands.
+fn stands_wrong(surface: &WlSurface) -> Option<&'static str> {
     // Whatever was there before holds no circle: each is looked at when it comes.
-    std::iter::successors(parent_of(surface), parent_of).any(|above| above == *surface)
+    let mut below = 0;
+    for above in std::iter::successors(parent_of(surface), parent_of) {
+        if above == *surface {
+            return Some("a popup stands on itself");
+        }
+        below += 1;
+        if below > HIGHEST {
+            return Some("more than 64 popups stand on one another");
+        }
+    }
+    None
 }
 
 fn set_no_parent(surface: &WlSurface) {

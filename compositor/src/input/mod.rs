@@ -128,7 +128,7 @@ impl Overwinter {
                 self.pointer_frame();
             }
             InputEvent::PointerMotionAbsolute { event } => {
-                let at = event.position_transformed(self.area().size);
+                let at = self.area().loc.to_f64() + event.position_transformed(self.area().size);
                 self.pointer_to(at, event.time_msec());
                 self.pointer_frame();
             }
@@ -156,11 +156,11 @@ impl Overwinter {
             }
             InputEvent::TouchDown { event } => {
                 self.touch_screen_found();
-                let at = event.position_transformed(self.area().size);
+                let at = self.area().loc.to_f64() + event.position_transformed(self.area().size);
                 self.touch_down(event.slot(), at, event.time_msec());
             }
             InputEvent::TouchMotion { event } => {
-                let at = event.position_transformed(self.area().size);
+                let at = self.area().loc.to_f64() + event.position_transformed(self.area().size);
                 self.touch_to(event.slot(), at, event.time_msec());
             }
             InputEvent::TouchUp { event } => self.touch_up(event.slot(), event.time_msec()),

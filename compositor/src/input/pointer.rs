@@ -86,8 +86,10 @@ pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
                     origin: origin.to_f64(),
                 };
             }
-            Standing::Lock(root) => {
-                let found = under_from_surface_tree(root, at, (0, 0), WindowSurfaceType::ALL);
+            Standing::Lock(cover) => {
+                let root = cover.surface.wl_surface();
+                let kinds = WindowSurfaceType::ALL;
+                let found = under_from_surface_tree(root, at, cover.rect.loc, kinds);
                 let Some((surface, offset)) = found else {
                     continue;
                 };
@@ -133,6 +135,7 @@ impl Overwinter {
     /// The pointer moved by this much.
     pub fn pointer_by(&mut self, delta: Point<f64, Logical>, time: u32) {
         if let Some(pointer) = self.seat.get_pointer() {
+            self.user_is_there();
             self.pointer_relative(delta, time);
             self.pointer_goes(pointer.current_location() + delta, time);
         }
@@ -141,6 +144,7 @@ impl Overwinter {
     /// The pointer is there now: a device that says where, not how far.
     pub fn pointer_to(&mut self, at: Point<f64, Logical>, time: u32) {
         if let Some(pointer) = self.seat.get_pointer() {
+            self.user_is_there();
             self.pointer_relative(at - pointer.current_location(), time);
             self.pointer_goes(at, time);
         }
@@ -150,13 +154,8 @@ impl Overwinter {
         let Some(pointer) = self.seat.get_pointer() else {
             return;
         };
-        self.user_is_there();
         let at = self.within_bounds(&pointer, at);
-        let area = self.area().to_f64();
-        let at = Point::from((
-            at.x.clamp(0.0, (area.size.w - 1.0).max(0.0)),
-            at.y.clamp(0.0, (area.size.h - 1.0).max(0.0)),
-        ));
+        let at = self.outputs.nearest(at, pointer.current_location());
         let focus = if self.input.drag.is_some() {
             self.drag_to(at);
             None
@@ -177,6 +176,18 @@ impl Overwinter {
         self.review_constraint();
         if self.backend.draws_cursor() || self.input.drag_icon.is_some() {
             self.schedule_frame();
+        }
+    }
+
+    /// Outputs went or moved: the pointer is on one of them, wherever it was.
+    pub fn pointer_stays_on_outputs(&mut self) {
+        let Some(pointer) = self.seat.get_pointer() else {
+            return;
+        };
+        let at = pointer.current_location();
+        if self.outputs.nearest(at, at) != at {
+            self.pointer_goes(at, self.now_ms());
+            self.pointer_frame();
         }
     }
 
@@ -224,6 +235,7 @@ impl Overwinter {
         if let Under::Other { root, .. } = &under {
             if !pointer.is_grabbed() {
                 self.layer_pressed(root);
+                self.lock_pressed(root);
             }
             return false;
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use smithay::output::Output;
 use smithay::wayland::foreign_toplevel_list::{
     ForeignToplevelHandle, ForeignToplevelListGlobalData, ForeignToplevelListHandler,
     ForeignToplevelListState,
@@ -17,11 +18,13 @@ use wayland_protocols_wlr::foreign_toplevel::v1::server::zwlr_foreign_toplevel_m
     self, ZwlrForeignToplevelManagerV1,
 };
 use wayland_server::backend::ClientId;
+use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::{
     Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, delegate_dispatch,
 };
 
 use crate::client::is_privileged;
+use crate::outputs::HeadId;
 use crate::shell::{Entry, Item, ModeWish, Toplevel, WindowMode};
 use crate::state::Overwinter;
 
@@ -38,6 +41,8 @@ pub struct ForeignToplevels {
 #[derive(Debug)]
 struct Told {
     what: Toplevel,
+    /// Outputs that it was told to be on.
+    on: Vec<HeadId>,
     ext: ForeignToplevelHandle,
     wlr: Vec<ZwlrForeignToplevelHandleV1>,
 }
@@ -119,6 +124,7 @@ impl Overwinter {
                 None => self.tell_new(entry, what),
             }
         }
+        self.tell_outputs();
     }
 
     /// From now on the list is kept.
@@ -128,11 +134,13 @@ impl Overwinter {
     }
 
     fn tell_new(&mut self, entry: Entry, what: Toplevel) {
+        let on = self.heads_of(what.item);
         let toplevels = &mut self.foreign_toplevels;
         let ext = toplevels
             .list
             .new_toplevel::<Overwinter>(what.title.clone(), what.app_id.clone());
         let told = Told {
+            on,
             what,
             ext,
             wlr: Vec::new(),
@@ -155,8 +163,10 @@ impl Overwinter {
         );
         let Ok(handle) = made else { return };
         manager.toplevel(&handle);
-        for output in self.output.client_outputs(&client) {
-            handle.output_enter(&output);
+        if let Some(told) = self.foreign_toplevels.told.get(entry) {
+            for head in self.heads_of(told.what.item) {
+                self.tell_output(&handle, head, true);
+            }
         }
         if let Some(told) = self.foreign_toplevels.told.get_mut(entry) {
             handle.title(told.what.title.clone());
@@ -168,8 +178,63 @@ impl Overwinter {
         handle.done();
     }
 
+    /// The entry is on this output now, or no longer.
+    fn tell_output(&self, handle: &ZwlrForeignToplevelHandleV1, head: HeadId, on: bool) {
+        let (Some(head), Some(client)) = (self.outputs.get(head), handle.client()) else {
+            return;
+        };
+        for output in head.output.client_outputs(&client) {
+            if on {
+                handle.output_enter(&output);
+            } else {
+                handle.output_leave(&output);
+            }
+        }
+    }
+
+    /// A panel got hold of an output: it hears which windows are on it.
+    pub fn tell_toplevels_on(&self, output: &Output, bound: &WlOutput) {
+        let head = self.outputs.used().find(|h| h.output == *output);
+        let Some(head) = head.map(|h| h.id) else {
+            return;
+        };
+        let told = self.foreign_toplevels.told.values();
+        for handle in told.filter(|t| t.on.contains(&head)).flat_map(|t| &t.wlr) {
+            if handle.id().same_client_as(&bound.id()) {
+                handle.output_enter(bound);
+                handle.done();
+            }
+        }
+    }
+
+    /// Windows that are on other outputs than they were.
+    fn tell_outputs(&mut self) {
+        let entries = self.foreign_toplevels.told.iter();
+        let found = entries.map(|(entry, told)| (entry.clone(), self.heads_of(told.what.item)));
+        let now: Vec<_> = found.collect();
+        for (entry, on) in now {
+            let Some(told) = self.foreign_toplevels.told.get_mut(&entry) else {
+                continue;
+            };
+            if told.on == on {
+                continue;
+            }
+            let before = std::mem::replace(&mut told.on, on.clone());
+            let handles = told.wlr.clone();
+            for handle in handles {
+                for head in before.iter().filter(|h| !on.contains(h)) {
+                    self.tell_output(&handle, *head, false);
+                }
+                for head in on.iter().filter(|h| !before.contains(h)) {
+                    self.tell_output(&handle, *head, true);
+                }
+                handle.done();
+            }
+        }
+    }
+
     fn tell_change(&self, entry: &Entry, before: &Toplevel) {
-        let Some(Told { what, ext, wlr }) = self.foreign_toplevels.told.get(entry) else {
+        let Some(Told { what, ext, wlr, .. }) = self.foreign_toplevels.told.get(entry) else {
             return;
         };
         if (&what.title, &what.app_id) != (&before.title, &before.app_id) {

@@ -22,13 +22,14 @@ use wayland_protocols::ext::image_copy_capture::v1::server::ext_image_copy_captu
 };
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_buffer::WlBuffer;
-use wayland_server::protocol::{wl_output, wl_shm};
+use wayland_server::protocol::wl_shm;
 use wayland_server::{
     Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
 };
 
 use super::screencopy::{fits, write};
 use crate::client::is_privileged;
+use crate::outputs::{Head, HeadId};
 use crate::state::Overwinter;
 
 /// Who captures, and what waits for a frame.
@@ -38,9 +39,15 @@ pub struct ImageCopyCapture {
     waiting: Vec<ExtImageCopyCaptureFrameV1>,
 }
 
+/// What is captured: an output, as long as it is there.
+#[derive(Debug)]
+pub struct Source(Option<HeadId>);
+
 /// A session of captures.
 #[derive(Debug, Default)]
 pub struct Session {
+    /// None: there is nothing to capture.
+    head: Option<HeadId>,
     cursor: bool,
     state: Mutex<SessionState>,
 }
@@ -79,20 +86,46 @@ impl ImageCopyCapture {
 }
 
 impl Overwinter {
-    fn capture_region(&self) -> Rectangle<i32, Physical> {
-        let mode = self.output.current_mode();
-        Rectangle::from_size(mode.map(|m| m.size).unwrap_or_default())
+    fn captured_head(&self, session: &ExtImageCopyCaptureSessionV1) -> Option<&Head> {
+        let head = session.data::<Session>()?.head?;
+        self.outputs.get(head).filter(|h| h.enabled())
     }
 
     fn tell_capture_size(&self, session: &ExtImageCopyCaptureSessionV1) {
-        let size = self.capture_region().size;
+        let Some(head) = self.captured_head(session) else {
+            return;
+        };
+        let size = head.pixels();
         session.buffer_size(size.w.unsigned_abs(), size.h.unsigned_abs());
         session.shm_format(wl_shm::Format::Xrgb8888);
         session.shm_format(wl_shm::Format::Argb8888);
         session.done();
     }
 
-    /// The output has another size.
+    /// The output is gone, or not in use any more: so are the sessions that capture it.
+    pub fn end_capture_sessions_of(&mut self, head: HeadId) {
+        let of = |session: &ExtImageCopyCaptureSessionV1| {
+            let data = session.data::<Session>();
+            data.is_some_and(|data| data.head == Some(head))
+        };
+        let captures = &mut self.image_copy_capture;
+        captures.waiting.retain(|frame| {
+            let capture = frame.data::<Capture>();
+            let stops = capture.is_some_and(|c| of(&c.session));
+            if stops {
+                frame.failed(FailureReason::Stopped);
+            }
+            !stops
+        });
+        captures.sessions.retain(|session| {
+            if of(session) {
+                session.stopped();
+            }
+            !of(session)
+        });
+    }
+
+    /// Outputs have another size.
     pub fn tell_capture_sizes(&self) {
         for session in &self.image_copy_capture.sessions {
             self.tell_capture_size(session);
@@ -100,8 +133,13 @@ impl Overwinter {
     }
 
     /// Hands the frame that was just composited to whoever waits for it.
-    pub fn serve_captures(&mut self, damage: &[Rectangle<i32, Physical>]) {
-        let count = self.frames.count;
+    pub fn serve_captures(&mut self, head: HeadId, damage: &[Rectangle<i32, Physical>]) {
+        let Some((count, whole)) = self.outputs.get(head).map(|head| {
+            let whole = Rectangle::from_size(head.pixels());
+            (head.frames.count, whole)
+        }) else {
+            return;
+        };
         for frame in std::mem::take(&mut self.image_copy_capture.waiting) {
             let Some(capture) = frame.data::<Capture>() else {
                 continue;
@@ -111,15 +149,15 @@ impl Overwinter {
                 continue;
             };
             let seen = locked(&session.state).seen;
-            if seen.is_some_and(|seen| seen >= count) {
+            if session.head != Some(head) || seen.is_some_and(|seen| seen >= count) {
                 self.image_copy_capture.waiting.push(frame);
                 continue;
             }
-            let whole = [self.capture_region()];
+            let whole = [whole];
             let missed = seen.is_none_or(|seen| count > seen + 1);
             let damage = if missed { &whole[..] } else { damage };
             let buffer = locked(&capture.state).buffer.take();
-            if self.capture_into(&frame, buffer, session.cursor, damage) {
+            if self.capture_into(&frame, buffer, head, session.cursor, damage) {
                 locked(&session.state).seen = Some(count);
             }
         }
@@ -129,15 +167,21 @@ impl Overwinter {
         &mut self,
         frame: &ExtImageCopyCaptureFrameV1,
         buffer: Option<WlBuffer>,
+        head: HeadId,
         cursor: bool,
         damage: &[Rectangle<i32, Physical>],
     ) -> bool {
-        let region = self.capture_region();
+        let Some(output) = self.outputs.get(head) else {
+            frame.failed(FailureReason::Stopped);
+            return false;
+        };
+        let region = Rectangle::from_size(output.pixels());
+        let turned = output.output.current_transform();
         let Some(buffer) = buffer.filter(|b| b.is_alive() && fits(b, region)) else {
             frame.failed(FailureReason::BufferConstraints);
             return false;
         };
-        let pixels = match self.pixels(region, cursor) {
+        let pixels = match self.pixels(head, region, cursor) {
             Ok(pixels) => pixels,
             Err(error) => {
                 tracing::error!(%error, "a capture could not be taken");
@@ -149,7 +193,7 @@ impl Overwinter {
             frame.failed(FailureReason::BufferConstraints);
             return false;
         }
-        frame.transform(wl_output::Transform::Normal);
+        frame.transform(turned.into());
         for rect in damage.iter().filter_map(|d| d.intersection(region)) {
             frame.damage(rect.loc.x, rect.loc.y, rect.size.w, rect.size.h);
         }
@@ -180,7 +224,7 @@ impl GlobalDispatch<ExtOutputImageCaptureSourceManagerV1, ()> for Overwinter {
 
 impl Dispatch<ExtOutputImageCaptureSourceManagerV1, ()> for Overwinter {
     fn request(
-        _: &mut Self,
+        this: &mut Self,
         _: &Client,
         _: &ExtOutputImageCaptureSourceManagerV1,
         request: ext_output_image_capture_source_manager_v1::Request,
@@ -188,23 +232,24 @@ impl Dispatch<ExtOutputImageCaptureSourceManagerV1, ()> for Overwinter {
         _: &DisplayHandle,
         data_init: &mut DataInit<'_, Self>,
     ) {
-        // There is one output, so whichever is named is the source.
         if let ext_output_image_capture_source_manager_v1::Request::CreateSource {
-            source, ..
+            source,
+            output,
         } = request
         {
-            data_init.init(source, ());
+            let head = this.outputs.meant(&output).map(|h| h.id);
+            data_init.init(source, Source(head));
         }
     }
 }
 
-impl Dispatch<ExtImageCaptureSourceV1, ()> for Overwinter {
+impl Dispatch<ExtImageCaptureSourceV1, Source> for Overwinter {
     fn request(
         _: &mut Self,
         _: &Client,
         _: &ExtImageCaptureSourceV1,
         _: <ExtImageCaptureSourceV1 as Resource>::Request,
-        (): &(),
+        _: &Source,
         _: &DisplayHandle,
         _: &mut DataInit<'_, Self>,
     ) {
@@ -241,7 +286,9 @@ impl Dispatch<ExtImageCopyCaptureManagerV1, ()> for Overwinter {
         use ext_image_copy_capture_manager_v1::{Error, Request};
         match request {
             Request::CreateSession {
-                session, options, ..
+                session,
+                options,
+                source,
             } => {
                 let cursor = match options {
                     WEnum::Value(options) => options.contains(Options::PaintCursors),
@@ -250,11 +297,17 @@ impl Dispatch<ExtImageCopyCaptureManagerV1, ()> for Overwinter {
                         false
                     }
                 };
+                let source = source.data::<Source>().and_then(|s| s.0);
                 let data = Session {
+                    head: source.filter(|id| this.frames_of(*id).is_some()),
                     cursor,
                     state: Mutex::default(),
                 };
+                let gone = data.head.is_none();
                 let session = data_init.init(session, data);
+                if gone {
+                    return session.stopped();
+                }
                 this.tell_capture_size(&session);
                 this.image_copy_capture.sessions.push(session);
             }
@@ -361,8 +414,11 @@ impl Dispatch<ExtImageCopyCaptureFrameV1, Capture> for Overwinter {
                 };
                 let seen = locked(&session.state).seen;
                 this.image_copy_capture.waiting.push(frame.clone());
-                if seen.is_none_or(|seen| this.frames.count > seen) {
-                    this.schedule_frame();
+                if let Some(head) = session.head
+                    && let Some(count) = this.frames_of(head)
+                    && seen.is_none_or(|seen| count > seen)
+                {
+                    this.schedule_frame_of(head);
                 }
             }
             _ => {}

@@ -1,13 +1,11 @@
-//! wlr-output-management: what wlr-randr and kanshi ask and set. There is one output, at (0, 0). A headless one takes any size, one
-//! in a window has the window's; both take any scale. What cannot be done fails, and then nothing is changed.
+//! wlr-output-management: what wlr-randr and kanshi ask and set. A headless output takes any size and turn, one in a window has
+//! the window's; both take any scale and place. What cannot be done fails, and then nothing is changed.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use smithay::output::{Mode, Scale};
-use smithay::utils::Transform;
-use smithay::wayland::compositor::{SurfaceData, send_surface_state};
-use smithay::wayland::fractional_scale::with_fractional_scale;
+use smithay::utils::{Physical, Size};
 use wayland_protocols_wlr::output_management::v1::server::zwlr_output_configuration_head_v1::{
     self, ZwlrOutputConfigurationHeadV1,
 };
@@ -22,18 +20,13 @@ use wayland_protocols_wlr::output_management::v1::server::zwlr_output_manager_v1
 };
 use wayland_protocols_wlr::output_management::v1::server::zwlr_output_mode_v1::ZwlrOutputModeV1;
 use wayland_server::backend::ClientId;
-use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{
     Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
 };
 
 use crate::client::is_privileged;
+use crate::outputs::{Change, Head, HeadId};
 use crate::state::Overwinter;
-
-/// Sides of an output in pixels: what `--size` takes, and what can be drawn.
-const SIDES: std::ops::RangeInclusive<i32> = 64..=16384;
-/// Scales at which something can still be read or seen.
-const SCALES: std::ops::RangeInclusive<f64> = 0.25..=8.0;
 
 /// Who looks after outputs.
 #[derive(Debug)]
@@ -47,18 +40,27 @@ pub struct OutputManagement {
 #[derive(Debug)]
 struct Watcher {
     manager: ZwlrOutputManagerV1,
-    head: ZwlrOutputHeadV1,
-    mode: ZwlrOutputModeV1,
+    heads: BTreeMap<HeadId, Told>,
 }
 
-/// What a client wants of the output.
+/// What a manager was told of an output.
+#[derive(Debug)]
+struct Told {
+    head: ZwlrOutputHeadV1,
+    mode: ZwlrOutputModeV1,
+    size: Size<i32, Physical>,
+}
+
+/// What a client wants of an output.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    size: Option<(i32, i32)>,
-    scale: Option<f64>,
+    change: Change,
     /// Something that cannot be done here, in words.
     impossible: Option<&'static str>,
 }
+
+/// A wish in the making, and whose it is.
+pub type Wishing = (HeadId, Arc<Mutex<Wish>>);
 
 /// A configuration in the making.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ pub struct Configuration {
 #[derive(Debug, Default)]
 struct Making {
     used: bool,
-    wish: Option<Arc<Mutex<Wish>>>,
+    wishes: BTreeMap<HeadId, Arc<Mutex<Wish>>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -89,158 +91,134 @@ impl OutputManagement {
 }
 
 impl Overwinter {
-    /// The output has another size or scale now.
+    /// Outputs came, went or look different now.
     pub fn tell_output_managers(&mut self) {
         let next = self.output_management.serial.checked_add(1);
         self.output_management.serial = next.unwrap_or(NonZeroU32::MIN);
         let mut watchers = std::mem::take(&mut self.output_management.watchers);
-        watchers.retain_mut(|watcher| {
-            let Some(mode) = self.new_mode(&watcher.head) else {
-                return false;
-            };
-            let old = std::mem::replace(&mut watcher.mode, mode);
-            self.tell_state(watcher);
-            old.finished();
-            watcher.manager.done(self.output_management.serial.get());
-            true
-        });
+        for watcher in &mut watchers {
+            self.tell_watcher(watcher);
+        }
         self.output_management.watchers = watchers;
     }
 
+    /// Everything that a manager does not know yet.
+    fn tell_watcher(&self, watcher: &mut Watcher) {
+        watcher.heads.retain(|id, told| {
+            let there = self.outputs.get(*id).is_some();
+            if !there {
+                told.mode.finished();
+                told.head.finished();
+            }
+            there
+        });
+        for head in self.outputs.plugged() {
+            match watcher.heads.get_mut(&head.id) {
+                Some(told) => self.tell_changed_output(told, head),
+                None => {
+                    if let Some(told) = self.introduce_output(&watcher.manager, head) {
+                        watcher.heads.insert(head.id, told);
+                    }
+                }
+            }
+        }
+        watcher.manager.done(self.output_management.serial.get());
+    }
+
+    fn tell_changed_output(&self, told: &mut Told, head: &Head) {
+        if told.size != head.pixels()
+            && let Some(mode) = self.new_mode(&told.head, head)
+        {
+            let old = std::mem::replace(&mut told.mode, mode);
+            told.size = head.pixels();
+            tell_state(told, head);
+            old.finished();
+        } else {
+            tell_state(told, head);
+        }
+    }
+
     /// Tells a mode that is the output's present one.
-    fn new_mode(&self, head: &ZwlrOutputHeadV1) -> Option<ZwlrOutputModeV1> {
-        let client = head.client()?;
+    fn new_mode(&self, told: &ZwlrOutputHeadV1, head: &Head) -> Option<ZwlrOutputModeV1> {
+        let client = told.client()?;
         let mode = client
-            .create_resource::<ZwlrOutputModeV1, (), Overwinter>(&self.display, head.version(), ())
+            .create_resource::<ZwlrOutputModeV1, (), Overwinter>(&self.display, told.version(), ())
             .ok()?;
-        head.mode(&mode);
-        let current = self.output.current_mode()?;
+        told.mode(&mode);
+        let current = head.output.current_mode()?;
         mode.size(current.size.w, current.size.h);
         mode.refresh(current.refresh);
         mode.preferred();
         Some(mode)
     }
 
-    fn tell_state(&self, watcher: &Watcher) {
-        let head = &watcher.head;
-        head.enabled(1);
-        head.current_mode(&watcher.mode);
-        head.position(0, 0);
-        head.transform(wayland_server::protocol::wl_output::Transform::Normal);
-        head.scale(self.output.current_scale().fractional_scale());
-    }
-
-    fn introduce_output(&self, manager: &ZwlrOutputManagerV1) -> Option<Watcher> {
+    fn introduce_output(&self, manager: &ZwlrOutputManagerV1, head: &Head) -> Option<Told> {
         let client = manager.client()?;
-        let head = client
-            .create_resource::<ZwlrOutputHeadV1, (), Overwinter>(
+        let resource = client
+            .create_resource::<ZwlrOutputHeadV1, HeadId, Overwinter>(
                 &self.display,
                 manager.version(),
-                (),
+                head.id,
             )
             .ok()?;
-        manager.head(&head);
-        head.name(self.output.name());
-        head.description(self.output.description());
-        let physical = self.output.physical_properties();
-        head.physical_size(physical.size.w, physical.size.h);
-        if head.version() >= 2 {
-            head.make(physical.make);
-            head.model(physical.model);
+        manager.head(&resource);
+        resource.name(head.name());
+        resource.description(head.output.description());
+        let physical = head.output.physical_properties();
+        resource.physical_size(physical.size.w, physical.size.h);
+        if resource.version() >= 2 {
+            resource.make(physical.make);
+            resource.model(physical.model);
         }
-        if head.version() >= 4 {
-            head.adaptive_sync(AdaptiveSyncState::Disabled);
+        if resource.version() >= 4 {
+            resource.adaptive_sync(AdaptiveSyncState::Disabled);
         }
-        let mode = self.new_mode(&head)?;
-        let watcher = Watcher {
-            manager: manager.clone(),
-            head,
+        let mode = self.new_mode(&resource, head)?;
+        let told = Told {
+            head: resource,
             mode,
+            size: head.pixels(),
         };
-        self.tell_state(&watcher);
-        manager.done(self.output_management.serial.get());
-        Some(watcher)
+        tell_state(&told, head);
+        Some(told)
     }
 
-    /// What would come of it: size in pixels and scale, or why it cannot be.
-    fn weigh(&self, wish: &Wish) -> Result<(Mode, f64), &'static str> {
-        if let Some(why) = wish.impossible {
-            return Err(why);
-        }
-        let mut mode = self.output.current_mode().ok_or("the output has no mode")?;
-        let size = wish.size.unwrap_or(mode.size.into());
-        if size != (mode.size.w, mode.size.h) {
-            if !self.backend.takes_any_size() {
-                return Err("the output has the size of its window");
+    fn carry_out(
+        &mut self,
+        configuration: &ZwlrOutputConfigurationV1,
+        wishes: &[(String, Wish)],
+        test: bool,
+    ) {
+        let impossible = wishes.iter().find_map(|(_, wish)| wish.impossible);
+        let done = match impossible {
+            Some(why) => Err(anyhow::anyhow!(why)),
+            None => {
+                let change = |(name, wish): &(String, Wish)| (name.clone(), wish.change.clone());
+                let changes: Vec<_> = wishes.iter().map(change).collect();
+                self.change_outputs(&changes, test)
             }
-            if !SIDES.contains(&size.0) || !SIDES.contains(&size.1) {
-                return Err("no output is that small or large");
-            }
-        }
-        mode.size = size.into();
-        let scale = self.output.current_scale().fractional_scale();
-        let scale = wish.scale.unwrap_or(scale);
-        if !SCALES.contains(&scale) {
-            return Err("nothing could be read at that scale");
-        }
-        Ok((mode, scale))
-    }
-
-    fn set_output(&mut self, mode: Mode, scale: f64) -> anyhow::Result<()> {
-        let old = self.output.current_mode();
-        if old.is_none_or(|old| old.size != mode.size) {
-            self.backend.resize(mode.size)?;
-        }
-        let scale = if scale.fract() == 0.0 {
-            Scale::Integer(scale as i32)
-        } else {
-            Scale::Fractional(scale)
         };
-        self.output
-            .change_current_state(Some(mode), None, Some(scale), None);
-        self.output.set_preferred(mode);
-        if let Some(old) = old.filter(|old| *old != mode) {
-            self.output.delete_mode(old);
-        }
-        self.output_resized();
-        self.tell_scale();
-        Ok(())
-    }
-
-    /// Every surface hears what scale it is best drawn at.
-    fn tell_scale(&self) {
-        let scale = self.output.current_scale();
-        let tell = |surface: &WlSurface, states: &SurfaceData| {
-            send_surface_state(surface, states, scale.integer_scale(), Transform::Normal);
-            with_fractional_scale(states, |f| f.set_preferred_scale(scale.fractional_scale()));
-        };
-        for window in self.shell.windows() {
-            window.window.with_surfaces(tell);
-        }
-        for layer in self.shell.layers.all() {
-            layer.surface.with_surfaces(tell);
-        }
-    }
-
-    fn carry_out(&mut self, configuration: &ZwlrOutputConfigurationV1, wish: &Wish, apply: bool) {
-        let done = self.weigh(wish).and_then(|(mode, scale)| {
-            if apply {
-                self.set_output(mode, scale).map_err(|error| {
-                    tracing::warn!("{error:#}");
-                    "the output could not be set up so"
-                })
-            } else {
-                Ok(())
-            }
-        });
         match done {
             Ok(()) => configuration.succeeded(),
             Err(why) => {
-                tracing::info!(why, "an output configuration is refused");
+                tracing::info!("an output configuration is refused: {why:#}");
                 configuration.failed();
             }
         }
     }
+}
+
+fn tell_state(told: &Told, head: &Head) {
+    let resource = &told.head;
+    resource.enabled(i32::from(head.enabled()));
+    if !head.enabled() {
+        return;
+    }
+    resource.current_mode(&told.mode);
+    let at = head.area().loc;
+    resource.position(at.x, at.y);
+    resource.transform(head.output.current_transform().into());
+    resource.scale(head.scale());
 }
 
 impl GlobalDispatch<ZwlrOutputManagerV1, ()> for Overwinter {
@@ -252,10 +230,12 @@ impl GlobalDispatch<ZwlrOutputManagerV1, ()> for Overwinter {
         (): &(),
         data_init: &mut DataInit<'_, Self>,
     ) {
-        let manager = data_init.init(resource, ());
-        if let Some(watcher) = this.introduce_output(&manager) {
-            this.output_management.watchers.push(watcher);
-        }
+        let mut watcher = Watcher {
+            manager: data_init.init(resource, ()),
+            heads: BTreeMap::new(),
+        };
+        this.tell_watcher(&mut watcher);
+        this.output_management.watchers.push(watcher);
     }
 
     fn can_view(client: Client, (): &()) -> bool {
@@ -294,13 +274,13 @@ impl Dispatch<ZwlrOutputManagerV1, ()> for Overwinter {
     }
 }
 
-impl Dispatch<ZwlrOutputHeadV1, ()> for Overwinter {
+impl Dispatch<ZwlrOutputHeadV1, HeadId> for Overwinter {
     fn request(
         _: &mut Self,
         _: &Client,
         _: &ZwlrOutputHeadV1,
         _: <ZwlrOutputHeadV1 as Resource>::Request,
-        (): &(),
+        _: &HeadId,
         _: &DisplayHandle,
         _: &mut DataInit<'_, Self>,
     ) {
@@ -332,49 +312,59 @@ impl Dispatch<ZwlrOutputConfigurationV1, Configuration> for Overwinter {
     ) {
         use zwlr_output_configuration_v1::{Error, Request};
         let mut making = locked(&data.state);
-        let wish = match &request {
-            Request::EnableHead { .. } => Wish::default(),
-            Request::DisableHead { .. } => Wish {
-                impossible: Some("the only output cannot be switched off this way"),
-                ..Wish::default()
-            },
+        let (head, on) = match &request {
+            Request::EnableHead { head, .. } => (head, true),
+            Request::DisableHead { head } => (head, false),
             Request::Apply | Request::Test => {
                 if std::mem::replace(&mut making.used, true) {
                     configuration.post_error(Error::AlreadyUsed, "it was used before");
                     return;
                 }
-                let Some(wish) = making.wish.clone() else {
-                    configuration.post_error(Error::UnconfiguredHead, "the output is not in it");
-                    return;
-                };
                 if data.serial != this.output_management.serial.get() {
                     configuration.cancelled();
                     return;
                 }
-                let wish = locked(&wish).clone();
-                let apply = matches!(request, Request::Apply);
-                return this.carry_out(configuration, &wish, apply);
+                let mut wishes = Vec::new();
+                for head in this.outputs.plugged() {
+                    let Some(wish) = making.wishes.get(&head.id) else {
+                        let why = format!("{} is not in it", head.name());
+                        configuration.post_error(Error::UnconfiguredHead, why);
+                        return;
+                    };
+                    wishes.push((head.name(), locked(wish).clone()));
+                }
+                let test = matches!(request, Request::Test);
+                return this.carry_out(configuration, &wishes, test);
             }
             _ => return,
         };
+        // One of ours always has its name with it.
+        let id = head.data::<HeadId>().copied();
+        let wish = Wish {
+            change: Change {
+                enabled: Some(on),
+                ..Change::default()
+            },
+            impossible: None,
+        };
         let wish = Arc::new(Mutex::new(wish));
-        let again = making.wish.replace(wish.clone()).is_some();
-        if let Request::EnableHead { id, .. } = request {
-            data_init.init(id, wish);
+        let again = id.and_then(|id| making.wishes.insert(id, wish.clone()));
+        if let (Request::EnableHead { id: made, .. }, Some(id)) = (request, id) {
+            data_init.init(made, (id, wish));
         }
-        if again {
+        if again.is_some() {
             configuration.post_error(Error::AlreadyConfiguredHead, "the output is in it already");
         }
     }
 }
 
-impl Dispatch<ZwlrOutputConfigurationHeadV1, Arc<Mutex<Wish>>> for Overwinter {
+impl Dispatch<ZwlrOutputConfigurationHeadV1, Wishing> for Overwinter {
     fn request(
         this: &mut Self,
         _: &Client,
         head: &ZwlrOutputConfigurationHeadV1,
         request: zwlr_output_configuration_head_v1::Request,
-        wish: &Arc<Mutex<Wish>>,
+        (of, wish): &Wishing,
         _: &DisplayHandle,
         _: &mut DataInit<'_, Self>,
     ) {
@@ -383,30 +373,28 @@ impl Dispatch<ZwlrOutputConfigurationHeadV1, Arc<Mutex<Wish>>> for Overwinter {
         match request {
             // The only mode there is.
             Request::SetMode { .. } => {
-                wish.size = this.output.current_mode().map(|m| (m.size.w, m.size.h));
+                let pixels = this.outputs.get(*of).map(Head::pixels);
+                wish.change.size = pixels.map(|size| (size.w, size.h));
             }
             Request::SetCustomMode { width, height, .. } => {
                 if width <= 0 || height <= 0 {
                     head.post_error(Error::InvalidCustomMode, "a mode without pixels");
                 }
-                wish.size = Some((width, height));
+                wish.change.size = Some((width, height));
             }
             Request::SetScale { scale } => {
                 if scale <= 0.0 {
                     head.post_error(Error::InvalidScale, "a scale that is not above 0");
                 }
-                wish.scale = Some(scale);
+                wish.change.scale = Some(scale);
             }
             Request::SetTransform { transform } => match transform {
-                WEnum::Value(wayland_server::protocol::wl_output::Transform::Normal) => {}
-                WEnum::Value(_) => wish.impossible = Some("the output cannot be turned"),
+                WEnum::Value(transform) => wish.change.transform = Some(transform.into()),
                 WEnum::Unknown(_) => {
                     head.post_error(Error::InvalidTransform, "no such transform");
                 }
             },
-            Request::SetPosition { x, y } if (x, y) != (0, 0) => {
-                wish.impossible = Some("the only output stands at 0,0");
-            }
+            Request::SetPosition { x, y } => wish.change.position = Some(Some((x, y))),
             Request::SetAdaptiveSync { state } => match state {
                 WEnum::Value(AdaptiveSyncState::Enabled) => {
                     wish.impossible = Some("the output has no adaptive sync");

@@ -1,4 +1,4 @@
-//! wlr-output-power-management: the screen off and on again. While it is off nothing is drawn and no window is asked for frames,
+//! wlr-output-power-management: outputs off and on again. While one is off nothing is drawn on it and no window there is asked for frames,
 //! save those that a waking group waits for.
 
 use wayland_protocols_wlr::output_power_management::v1::server::zwlr_output_power_manager_v1::{
@@ -11,13 +11,13 @@ use wayland_server::backend::ClientId;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, WEnum};
 
 use crate::client::is_privileged;
+use crate::outputs::{Head, HeadId};
 use crate::state::Overwinter;
 
-/// Whether the output is off, and who wants to know.
+/// Who switches which output off and on.
 #[derive(Debug, Default)]
 pub struct OutputPower {
-    off: bool,
-    controls: Vec<ZwlrOutputPowerV1>,
+    controls: Vec<(HeadId, ZwlrOutputPowerV1)>,
 }
 
 impl OutputPower {
@@ -26,14 +26,40 @@ impl OutputPower {
         display.create_global::<Overwinter, ZwlrOutputPowerManagerV1, ()>(1, ());
         OutputPower::default()
     }
+}
 
-    /// Whether the output is off.
-    pub fn is_off(&self) -> bool {
-        self.off
+fn mode(head: &Head) -> Mode {
+    if head.off { Mode::Off } else { Mode::On }
+}
+
+impl Overwinter {
+    /// The output is gone, or not in use any more: who controls it hears that there is nothing to control.
+    pub fn output_power_gone(&mut self, head: HeadId) {
+        self.output_power.controls.retain(|(of, control)| {
+            if *of == head {
+                control.failed();
+            }
+            *of != head
+        });
     }
 
-    fn mode(&self) -> Mode {
-        if self.off { Mode::Off } else { Mode::On }
+    /// Switches an output off or on; everybody who controls it hears of it.
+    pub fn switch_output(&mut self, id: HeadId, off: bool) {
+        let Some(head) = self.outputs.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut head.off, off) == off {
+            return;
+        }
+        for (_, control) in self
+            .output_power
+            .controls
+            .iter()
+            .filter(|(of, _)| *of == id)
+        {
+            control.mode(mode(head));
+        }
+        self.schedule_frame();
     }
 }
 
@@ -64,11 +90,15 @@ impl Dispatch<ZwlrOutputPowerManagerV1, ()> for Overwinter {
         _: &DisplayHandle,
         data_init: &mut DataInit<'_, Self>,
     ) {
-        // There is one output, so whichever output object is named is it.
-        if let zwlr_output_power_manager_v1::Request::GetOutputPower { id, .. } = request {
+        if let zwlr_output_power_manager_v1::Request::GetOutputPower { id, output } = request {
             let control = data_init.init(id, ());
-            control.mode(this.output_power.mode());
-            this.output_power.controls.push(control);
+            match this.outputs.meant(&output) {
+                Some(head) => {
+                    control.mode(mode(head));
+                    this.output_power.controls.push((head.id, control));
+                }
+                None => control.failed(),
+            }
         }
     }
 }
@@ -95,16 +125,13 @@ impl Dispatch<ZwlrOutputPowerV1, ()> for Overwinter {
                 return control.post_error(code, "no such power mode");
             }
         };
-        if std::mem::replace(&mut this.output_power.off, off) == off {
-            return;
+        let mut controls = this.output_power.controls.iter();
+        if let Some((head, _)) = controls.find(|(_, c)| c == control) {
+            this.switch_output(*head, off);
         }
-        for control in &this.output_power.controls {
-            control.mode(this.output_power.mode());
-        }
-        this.schedule_frame();
     }
 
     fn destroyed(this: &mut Self, _: ClientId, control: &ZwlrOutputPowerV1, (): &()) {
-        this.output_power.controls.retain(|c| c != control);
+        this.output_power.controls.retain(|(_, c)| c != control);
     }
 }

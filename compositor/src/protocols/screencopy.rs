@@ -1,7 +1,7 @@
 //! zwlr_screencopy_v1: screenshots into shared memory. A copy is taken of a composited frame, right after it was composited;
 //! without the pointer in it, a headless one is the very image that was composited.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use smithay::backend::allocator::Fourcc;
@@ -20,6 +20,7 @@ use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, 
 
 use crate::backend::Backend;
 use crate::client::is_privileged;
+use crate::outputs::{Head, HeadId};
 use crate::render::{Cursor, Painter, Scene};
 use crate::state::Overwinter;
 
@@ -30,7 +31,7 @@ const BYTES_PER_PIXEL: i32 = 4;
 pub struct Screencopy {
     waiting: Vec<Waiting>,
     /// The newest frame that each client has got: one that records misses no change that falls between two of its requests.
-    seen: HashMap<ClientId, u64>,
+    seen: HashMap<ClientId, BTreeMap<HeadId, u64>>,
 }
 
 #[derive(Debug)]
@@ -41,9 +42,19 @@ struct Waiting {
     after: Option<u64>,
 }
 
+impl Waiting {
+    fn is_of(&self, head: HeadId) -> bool {
+        let data = self.frame.data::<FrameData>();
+        data.is_some_and(|data| data.head == Some(head))
+    }
+}
+
 /// A screenshot that a client asks for.
 #[derive(Debug)]
 pub struct FrameData {
+    /// Of this output; none when it went before the client knew.
+    head: Option<HeadId>,
+    /// As it lies in the output's memory.
     region: Rectangle<i32, Physical>,
     cursor: bool,
     used: AtomicBool,
@@ -87,39 +98,46 @@ impl Dispatch<ZwlrScreencopyManagerV1, ()> for Overwinter {
         data_init: &mut DataInit<'_, Self>,
     ) {
         use zwlr_screencopy_manager_v1::Request;
-        let whole = this.area();
-        let (frame, cursor, wanted) = match request {
+        let (frame, cursor, output, wanted) = match request {
             Request::CaptureOutput {
                 frame,
                 overlay_cursor,
-                ..
-            } => (frame, overlay_cursor, whole),
+                output,
+            } => (frame, overlay_cursor, output, None),
             Request::CaptureOutputRegion {
                 frame,
                 overlay_cursor,
+                output,
                 x,
                 y,
                 width,
                 height,
-                ..
-            } => (frame, overlay_cursor, region(x, y, width, height)),
+            } => {
+                let wanted = region(x, y, width, height);
+                (frame, overlay_cursor, output, Some(wanted))
+            }
             _ => return,
         };
-        let scale = this.output.current_scale().fractional_scale();
-        let region = wanted
-            .intersection(whole)
-            .map(|r| r.to_f64().to_physical(scale).to_i32_round())
-            .unwrap_or_default();
+        let head = this.outputs.meant(&output);
+        let part = |head: &Head| {
+            let whole = Rectangle::from_size(head.area().size);
+            match wanted {
+                Some(wanted) => wanted.intersection(whole).map(|r| head.in_memory(r)),
+                None => Some(Rectangle::from_size(head.pixels())),
+            }
+        };
+        let region = head.and_then(part).unwrap_or_default();
+        let seen = |head: &Head| {
+            let seen = this.screencopy.seen.get(&client.id());
+            let seen = seen.and_then(|seen| seen.get(&head.id));
+            seen.copied().unwrap_or(head.frames.count)
+        };
         let data = FrameData {
+            head: head.map(|h| h.id),
             region,
             cursor: cursor != 0,
             used: AtomicBool::new(false),
-            after: this
-                .screencopy
-                .seen
-                .get(&client.id())
-                .copied()
-                .unwrap_or(this.frames.count),
+            after: head.map_or(0, seen),
         };
         let frame = data_init.init(frame, data);
         if region.is_empty() {
@@ -166,6 +184,9 @@ impl Dispatch<ZwlrScreencopyFrameV1, FrameData> for Overwinter {
         if data.region.is_empty() {
             return;
         }
+        let Some(count) = data.head.and_then(|id| this.frames_of(id)) else {
+            return frame.failed();
+        };
         if !fits(&buffer, data.region) {
             frame.post_error(Error::InvalidBuffer, "the buffer is not as `buffer` said");
             return;
@@ -175,8 +196,10 @@ impl Dispatch<ZwlrScreencopyFrameV1, FrameData> for Overwinter {
             buffer,
             after: with_damage.then_some(data.after),
         });
-        if !with_damage || this.frames.count > data.after {
-            this.schedule_frame();
+        if let Some(head) = data.head
+            && (!with_damage || count > data.after)
+        {
+            this.schedule_frame_of(head);
         }
     }
 
@@ -211,18 +234,20 @@ impl Screencopy {
 
 impl Overwinter {
     /// Hands the frame that was just composited to whoever waits for it.
-    pub fn serve_screencopy(&mut self, damage: &[Rectangle<i32, Physical>]) {
-        let count = self.frames.count;
+    pub fn serve_screencopy(&mut self, head: HeadId, damage: &[Rectangle<i32, Physical>]) {
+        let Some(count) = self.frames_of(head) else {
+            return;
+        };
         let (ready, waiting) = std::mem::take(&mut self.screencopy.waiting)
             .into_iter()
-            .partition(|w| w.after.is_none_or(|after| count > after));
+            .partition(|w| w.is_of(head) && w.after.is_none_or(|after| count > after));
         self.screencopy.waiting = waiting;
         let ready: Vec<Waiting> = ready;
         for waiting in ready {
             let Some(data) = waiting.frame.data::<FrameData>() else {
                 continue;
             };
-            match self.pixels(data.region, data.cursor) {
+            match self.pixels(head, data.region, data.cursor) {
                 Ok(pixels) => {
                     // Who missed frames is told that all of it changed.
                     let whole = [data.region];
@@ -230,7 +255,8 @@ impl Overwinter {
                     let damage = if missed { &whole[..] } else { damage };
                     self.finish(&waiting, data.region, &pixels, damage);
                     if let Some(client) = waiting.frame.client() {
-                        self.screencopy.seen.insert(client.id(), count);
+                        let seen = self.screencopy.seen.entry(client.id()).or_default();
+                        seen.insert(head, count);
                     }
                 }
                 Err(error) => {
@@ -241,15 +267,38 @@ impl Overwinter {
         }
     }
 
+    /// Frames of an output in use composited so far.
+    pub(super) fn frames_of(&self, head: HeadId) -> Option<u64> {
+        let head = self.outputs.get(head).filter(|h| h.enabled());
+        head.map(|h| h.frames.count)
+    }
+
+    /// The output is gone, or not in use any more: whoever waits for a frame of it waits no longer.
+    pub fn end_captures_of(&mut self, head: HeadId) {
+        self.screencopy.waiting.retain(|waiting| {
+            if waiting.is_of(head) {
+                waiting.frame.failed();
+            }
+            !waiting.is_of(head)
+        });
+        for seen in self.screencopy.seen.values_mut() {
+            seen.remove(&head);
+        }
+        self.end_capture_sessions_of(head);
+    }
+
     /// What the frame that was just composited shows there, with the pointer or without.
     pub(super) fn pixels(
         &mut self,
+        head: HeadId,
         region: Rectangle<i32, Physical>,
         with_cursor: bool,
     ) -> anyhow::Result<Vec<u8>> {
         if let (Backend::Headless(headless), false) = (&mut self.backend, with_cursor) {
-            return headless.pixels(region);
+            return headless.pixels(head, region);
         }
+        let head = self.outputs.get(head);
+        let head = head.ok_or_else(|| anyhow::anyhow!("the output is gone"))?;
         let location = self
             .seat
             .get_pointer()
@@ -264,14 +313,12 @@ impl Overwinter {
                 image: &self.input.cursor,
                 draw_named: true,
             }),
-            scale: self.output.current_scale().fractional_scale(),
-            blank: self.output_power.is_off(),
+            scale: head.scale(),
+            origin: head.area().loc,
+            transform: head.output.current_transform(),
+            blank: head.off,
         };
-        let size = self
-            .output
-            .current_mode()
-            .map(|m| m.size)
-            .unwrap_or_default();
+        let size = head.pixels();
         if self.painter.is_none() {
             self.painter = Some(Painter::new()?);
         }

@@ -12,6 +12,7 @@ use smithay::reexports::wayland_protocols_wlr::virtual_pointer::v1::server::zwlr
 };
 use smithay::utils::{Logical, Point};
 use wayland_server::backend::ClientId;
+use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_pointer;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
@@ -38,6 +39,8 @@ struct State {
     said: Vec<(Said, u32)>,
     axis: Option<AxisFrame>,
     pressed: Vec<u32>,
+    /// The output that it points on; else all of the desktop.
+    output: Option<WlOutput>,
 }
 
 /// Announces the manager.
@@ -73,12 +76,15 @@ impl Dispatch<ZwlrVirtualPointerManagerV1, ()> for Overwinter {
         data_init: &mut DataInit<'_, Self>,
     ) {
         use zwlr_virtual_pointer_manager_v1::Request;
-        // One seat and one output: whichever are named are ours.
-        if let Request::CreateVirtualPointer { id, .. }
-        | Request::CreateVirtualPointerWithOutput { id, .. } = request
-        {
-            data_init.init(id, VirtualPointer::default());
-        }
+        // One seat: whichever is named is ours.
+        let (id, output) = match request {
+            Request::CreateVirtualPointer { id, .. } => (id, None),
+            Request::CreateVirtualPointerWithOutput { id, output, .. } => (id, output),
+            _ => return,
+        };
+        let pointer = VirtualPointer::default();
+        pointer.lock().output = output;
+        data_init.init(id, pointer);
     }
 }
 
@@ -107,10 +113,18 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for Overwinter {
                 if x_extent == 0 || y_extent == 0 {
                     return;
                 }
-                let area = this.area().size.to_f64();
+                let output = data.lock().output.clone();
+                let area = match &output {
+                    // Its output has gone, and there it pointed.
+                    Some(output) => this.outputs.meant(output).map(|h| h.area()),
+                    None => Some(this.outputs.span()),
+                };
+                let Some(area) = area.map(|a| a.to_f64()) else {
+                    return;
+                };
                 let at = (
-                    f64::from(x) / f64::from(x_extent) * area.w,
-                    f64::from(y) / f64::from(y_extent) * area.h,
+                    area.loc.x + f64::from(x) / f64::from(x_extent) * area.size.w,
+                    area.loc.y + f64::from(y) / f64::from(y_extent) * area.size.h,
                 );
                 this.virtual_pointer_said(data, Said::To(Point::from(at)), time);
             }

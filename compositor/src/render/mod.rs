@@ -6,10 +6,11 @@ use smithay::backend::renderer::element::solid::SolidColorRenderElement;
 use smithay::backend::renderer::element::surface::{
     WaylandSurfaceRenderElement, render_elements_from_surface_tree,
 };
+use smithay::backend::renderer::element::utils::{Relocate, RelocateRenderElement};
 use smithay::backend::renderer::element::{AsRenderElements, Kind, render_elements};
 use smithay::backend::renderer::{Color32F, Texture};
 use smithay::input::pointer::{CursorImageStatus, CursorImageSurfaceData};
-use smithay::utils::{Logical, Point, Scale};
+use smithay::utils::{Logical, Physical, Point, Scale, Transform};
 use smithay::wayland::compositor::with_states;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -52,6 +53,9 @@ mod element {
 }
 pub use element::SceneElement;
 
+/// One thing, where it is on its output.
+pub type OnOutput<R> = RelocateRenderElement<SceneElement<R>>;
+
 impl<R> From<WaylandSurfaceRenderElement<R>> for SceneElement<R>
 where
     R: SceneRenderer,
@@ -85,13 +89,29 @@ pub struct Scene<'a> {
     pub cursor: Option<Cursor<'a>>,
     /// Buffer pixels per logical pixel.
     pub scale: f64,
+    /// The output's corner on the desktop.
+    pub origin: Point<i32, Logical>,
+    /// How the output is turned.
+    pub transform: Transform,
     /// The screen is off.
     pub blank: bool,
 }
 
 impl Scene<'_> {
-    /// The scene for this renderer, topmost first.
-    pub fn elements<R>(&self, renderer: &mut R) -> Vec<SceneElement<R>>
+    /// The scene for this renderer, as it lies on the output, topmost first.
+    pub fn elements<R>(&self, renderer: &mut R) -> Vec<OnOutput<R>>
+    where
+        R: SceneRenderer,
+        R::TextureId: Texture + Clone + Send + 'static,
+    {
+        let corner: Point<i32, Physical> = self.origin.to_physical_precise_round(self.scale);
+        let there = Point::from((-corner.x, -corner.y));
+        let onto = |e| RelocateRenderElement::from_element(e, there, Relocate::Relative);
+        self.on_desktop(renderer).into_iter().map(onto).collect()
+    }
+
+    /// As it lies on the desktop.
+    fn on_desktop<R>(&self, renderer: &mut R) -> Vec<SceneElement<R>>
     where
         R: SceneRenderer,
         R::TextureId: Texture + Clone + Send + 'static,
@@ -117,10 +137,10 @@ impl Scene<'_> {
         }
         for standing in self.shell.order() {
             match standing {
-                Standing::Lock(surface) => elements.extend(render_elements_from_surface_tree(
+                Standing::Lock(cover) => elements.extend(render_elements_from_surface_tree(
                     renderer,
-                    surface,
-                    (0, 0),
+                    cover.surface.wl_surface(),
+                    cover.rect.loc.to_physical_precise_round(scale),
                     scale,
                     1.0,
                     Kind::Unspecified,

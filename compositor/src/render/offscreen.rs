@@ -67,8 +67,8 @@ impl Painter {
             &elements,
             size,
             scale,
-            Fourcc::Argb8888,
-            Color32F::TRANSPARENT,
+            Transform::Normal,
+            (Fourcc::Argb8888, Color32F::TRANSPARENT),
         )?;
         Ok(Picture {
             width: size.w.unsigned_abs(),
@@ -80,14 +80,15 @@ impl Painter {
         })
     }
 
-    /// The whole scene as XRGB8888 rows without padding.
+    /// The whole scene, as it lies in the memory of an output of `size`: XRGB8888 rows without padding.
     pub fn scene(
         &mut self,
         scene: &Scene<'_>,
         size: Size<i32, Physical>,
     ) -> Result<Vec<u8>, PaintError> {
         let elements = scene.elements(&mut self.0);
-        self.paint(&elements, size, scene.scale, Fourcc::Xrgb8888, BACKGROUND)
+        let kind = (Fourcc::Xrgb8888, BACKGROUND);
+        self.paint(&elements, size, scene.scale, scene.transform, kind)
     }
 
     fn paint<E: RenderElement<PixmanRenderer>>(
@@ -95,18 +96,18 @@ impl Painter {
         elements: &[E],
         size: Size<i32, Physical>,
         scale: f64,
-        format: Fourcc,
-        ground: Color32F,
+        turned: Transform,
+        (format, ground): (Fourcc, Color32F),
     ) -> Result<Vec<u8>, PaintError> {
         if size.w <= 0 || size.h <= 0 || size.w > 16384 || size.h > 16384 {
             return Err(PaintError::Size(size.w, size.h));
         }
         let renderer = &mut self.0;
-        let whole = Rectangle::from_size(size);
+        let whole = Rectangle::from_size(turned.transform_size(size));
         let mut image = renderer.create_buffer(format, (size.w, size.h).into())?;
         let mut target = renderer.bind(&mut image)?;
         {
-            let mut frame = renderer.render(&mut target, size, Transform::Normal)?;
+            let mut frame = renderer.render(&mut target, size, turned.invert())?;
             frame.clear(ground, &[whole])?;
             draw_render_elements::<PixmanRenderer, _, _>(&mut frame, scale, elements, &[whole])?;
             let _ = frame.finish()?;

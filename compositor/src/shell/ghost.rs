@@ -316,8 +316,9 @@ impl Overwinter {
         above: u32,
         with_picture: bool,
     ) -> Option<WindowSnapshot> {
-        let scale = self.output.current_scale().fractional_scale();
         let window = self.shell.window(id)?;
+        let output = self.outputs.mostly(window.rect());
+        let scale = output.map_or(1.0, |head| head.scale());
         let binding = window.binding.as_ref()?;
         // A focus that fell to the window because another one lost it is not the user's: it is not restored elsewhere.
         let had_focus = self

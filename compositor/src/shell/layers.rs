@@ -1,4 +1,4 @@
-//! Panels, wallpapers, notifications, launchers: surfaces of wlr-layer-shell, arranged along the edges of the output.
+//! Panels, wallpapers, notifications, launchers: surfaces of wlr-layer-shell, arranged along the edges of their outputs.
 //!
 //! What holds at any time:
 //!
@@ -7,8 +7,11 @@
 //!    what the former left; then the others.
 //! 3. The keyboard is theirs only if they ask for it and, unless they ask for all of it, were opened above the windows or
 //!    clicked just before.
+//! 4. One that named its output is told to go when that goes; any other moves to an output that is there, or waits for one.
 //!
 //! Numbers come from clients: they are cut to [`FAR`] before anything is counted with them.
+
+use std::collections::BTreeMap;
 
 use smithay::backend::renderer::utils::with_renderer_surface_state;
 use smithay::desktop::LayerSurface;
@@ -16,8 +19,10 @@ use smithay::utils::{Logical, Point, Rectangle, Size};
 use smithay::wayland::shell::wlr_layer::{
     Anchor, ExclusiveZone, KeyboardInteractivity, Layer as Height, LayerSurfaceCachedState,
 };
+use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_surface::WlSurface;
 
+use crate::outputs::{Head, HeadId};
 use crate::state::Overwinter;
 
 /// No output is wider or higher.
@@ -36,8 +41,12 @@ const HEIGHTS: [Height; 4] = [
 pub struct Layer {
     /// Smithay's helper: surfaces, popups.
     pub surface: LayerSurface,
-    /// Where it stands, on the output.
+    /// Where it stands on the desktop.
     pub rect: Rectangle<i32, Logical>,
+    /// Its output; none while there is none for it.
+    pub head: Option<HeadId>,
+    /// Its client chose that output.
+    named: bool,
     /// It was committed and told its size.
     initialized: bool,
     /// Has a buffer.
@@ -81,8 +90,12 @@ impl Layer {
 #[derive(Debug, Default)]
 pub struct Layers {
     list: Vec<Layer>,
-    /// What is left for windows; none before anything was arranged.
-    zone: Option<Rectangle<i32, Logical>>,
+    /// Each output's part of the desktop.
+    areas: BTreeMap<HeadId, Rectangle<i32, Logical>>,
+    /// What is left for windows of each output.
+    zones: BTreeMap<HeadId, Rectangle<i32, Logical>>,
+    /// What was left on the first output when there was one.
+    last_zone: Option<Rectangle<i32, Logical>>,
     /// The one that was clicked and wants keys.
     clicked: Option<WlSurface>,
 }
@@ -101,7 +114,7 @@ impl Layers {
 
     /// Those that can be seen at this height, topmost first.
     pub fn at(&self, height: Height) -> impl Iterator<Item = &Layer> {
-        let seen = move |l: &&Layer| l.mapped && l.height() == height;
+        let seen = move |l: &&Layer| l.mapped && l.head.is_some() && l.height() == height;
         self.list.iter().rev().filter(seen)
     }
 
@@ -128,12 +141,41 @@ impl Layers {
         self.clicked = None;
     }
 
-    /// Gives each its place; true when what is left for windows is another now.
-    fn arrange(&mut self, output: Rectangle<i32, Logical>) -> bool {
+    /// Where outputs are.
+    pub fn areas(&self) -> impl Iterator<Item = (HeadId, Rectangle<i32, Logical>)> {
+        self.areas.iter().map(|(head, area)| (*head, *area))
+    }
+
+    /// What is left of this output for windows.
+    pub fn zone(&self, head: HeadId) -> Option<Rectangle<i32, Logical>> {
+        self.zones.get(&head).copied()
+    }
+
+    /// Gives each its place on the outputs there are (the first one first); true when what is left for windows is another now.
+    fn arrange(&mut self, outputs: &[(HeadId, Rectangle<i32, Logical>)]) -> bool {
+        self.areas = outputs.iter().copied().collect();
+        let before = std::mem::take(&mut self.zones);
+        for (head, area) in outputs {
+            let zone = self.arrange_on(*head, *area);
+            self.zones.insert(*head, zone);
+        }
+        if let Some(zone) = outputs.first().and_then(|(head, _)| self.zone(*head)) {
+            self.last_zone = Some(zone);
+        }
+        self.zones != before
+    }
+
+    /// As above, on one; answers with what is left of it.
+    fn arrange_on(
+        &mut self,
+        head: HeadId,
+        output: Rectangle<i32, Logical>,
+    ) -> Rectangle<i32, Logical> {
         let mut zone = output;
         for reserving in [true, false] {
             for height in HEIGHTS {
-                let here = self.list.iter_mut().filter(|l| l.initialized);
+                let here = |l: &&mut Layer| l.initialized && l.head == Some(head);
+                let here = self.list.iter_mut().filter(here);
                 for layer in here.filter(|l| l.height() == height) {
                     let wish = layer.wish();
                     if reserves(&wish) == reserving {
@@ -144,7 +186,7 @@ impl Layers {
                 }
             }
         }
-        self.zone.replace(zone) != Some(zone)
+        zone
     }
 }
 
@@ -256,20 +298,67 @@ fn left_over(
 }
 
 impl Overwinter {
-    /// A client made a layer surface. It is arranged with its first commit.
-    pub fn add_layer(&mut self, surface: LayerSurface) {
+    /// A client made a layer surface, for this output or for whichever is best. It is arranged with its first commit.
+    pub fn add_layer(&mut self, surface: LayerSurface, output: Option<&WlOutput>) {
+        let named = output.is_some();
+        let head = match output {
+            Some(output) => self.outputs.meant(output),
+            None => self.head_in_use(),
+        };
+        let head = head.map(|h| h.id);
+        if named && head.is_none() {
+            // That output went before the client knew.
+            surface.layer_surface().send_close();
+        }
         self.shell.layers.list.push(Layer {
             surface,
             rect: Rectangle::default(),
+            head,
+            named,
             initialized: false,
             mapped: false,
             put: None,
         });
     }
 
-    /// The part of the output that windows are placed in and maximized to.
+    /// The output that the user looks at: where the pointer is.
+    fn head_in_use(&self) -> Option<&Head> {
+        let pointer = self.seat.get_pointer().map(|p| p.current_location());
+        let here = pointer.and_then(|at| self.outputs.at(at));
+        here.or_else(|| self.outputs.first())
+    }
+
+    /// The part of the first output that windows are placed in and maximized to.
     pub fn work_area(&self) -> Rectangle<i32, Logical> {
-        self.shell.layers.zone.unwrap_or_else(|| self.area())
+        let layers = &self.shell.layers;
+        let zone = self.outputs.first().and_then(|h| layers.zone(h.id));
+        zone.or(layers.last_zone).unwrap_or_else(|| self.area())
+    }
+
+    /// As [`work_area`](Self::work_area), of the output that most of this is on.
+    pub fn work_area_around(&self, rect: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
+        let head = self.outputs.mostly(rect);
+        let zone = head.and_then(|h| self.shell.layers.zone(h.id));
+        zone.unwrap_or_else(|| self.work_area())
+    }
+
+    /// The output is gone, or not in use any more.
+    pub fn layers_of_output_gone(&mut self, head: HeadId) {
+        let first = self.outputs.first().map(|h| h.id).filter(|h| *h != head);
+        let (on, elsewhere): (Vec<_>, Vec<_>) = std::mem::take(&mut self.shell.layers.list)
+            .into_iter()
+            .partition(|l| l.head == Some(head));
+        self.shell.layers.list = elsewhere;
+        for mut layer in on {
+            if layer.named {
+                layer.surface.layer_surface().send_close();
+                self.dismiss_popups(layer.surface.wl_surface());
+            } else {
+                layer.head = first;
+                self.shell.layers.list.push(layer);
+            }
+        }
+        self.keyboard_refocus();
     }
 
     /// A layer surface's root was committed.
@@ -285,9 +374,6 @@ impl Overwinter {
         let first = !layer.initialized;
         // One that takes its buffer away begins anew with its next commit.
         layer.initialized = has_buffer || !was_mapped;
-        if first && layer.initialized {
-            self.output.enter(surface);
-        }
         if opens_for_keys {
             self.shell.layers.clicked = Some(surface.clone());
         }
@@ -295,6 +381,9 @@ impl Overwinter {
             self.dismiss_popups(&surface.clone());
         }
         self.arrange_layers(first.then_some(surface));
+        if first && let Some(layer) = self.shell.layers.of(surface) {
+            self.tell_window(surface, layer.head.map(|_| layer.rect));
+        }
         self.keyboard_refocus();
         self.pointer_refocus();
         self.schedule_frame();
@@ -328,9 +417,17 @@ impl Overwinter {
     /// Gives every layer surface its place and tells those that get another size; `fresh` is told in any case. Windows that
     /// fill the room that is left follow it.
     pub fn arrange_layers(&mut self, fresh: Option<&WlSurface>) {
-        let output = self.area();
-        let zone_changed = self.shell.layers.arrange(output);
-        for layer in self.shell.layers.list.iter().filter(|l| l.initialized) {
+        let used = self.outputs.used();
+        let outputs: Vec<_> = used.map(|h| (h.id, h.area())).collect();
+        let first = outputs.first().map(|(head, _)| *head);
+        for layer in &mut self.shell.layers.list {
+            if layer.head.is_none() && !layer.named {
+                layer.head = first;
+            }
+        }
+        let zone_changed = self.shell.layers.arrange(&outputs);
+        let ready = |l: &&Layer| l.initialized && l.head.is_some();
+        for layer in self.shell.layers.list.iter().filter(ready) {
             let surface = layer.surface.layer_surface();
             surface.with_pending_state(|state| state.size = Some(layer.rect.size));
             if fresh == Some(surface.wl_surface()) {

@@ -16,8 +16,6 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use overwinter_session::ids::GroupId;
 
-use crate::state::Overwinter;
-
 mod apply;
 mod binding;
 mod focus;
@@ -40,7 +38,7 @@ pub use frame::{Margins, TITLE};
 pub use ghost::Ghost;
 pub use group::{Group, Phase};
 pub use layers::{Layer, Layers};
-pub use lock::Lock;
+pub use lock::{Cover, Lock};
 pub use order::{Listener, Standing};
 pub use stack::Stack;
 pub use surface::{Unmanaged, WindowSurface};
@@ -318,18 +316,5 @@ impl Shell {
         for child in ordered {
             self.collect_family(child, meant, family);
         }
-    }
-}
-
-impl Overwinter {
-    /// The whole output.
-    pub fn area(&self) -> Rectangle<i32, Logical> {
-        let size = self
-            .output
-            .current_mode()
-            .map(|m| m.size)
-            .unwrap_or_default();
-        let scale = self.output.current_scale().fractional_scale();
-        Rectangle::from_size(size.to_f64().to_logical(scale).to_i32_round())
     }
 }

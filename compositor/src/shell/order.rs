@@ -5,13 +5,15 @@ use smithay::wayland::shell::wlr_layer::Layer as Height;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::layers::Layer;
+use super::lock::Cover;
 use super::{Item, Shell, Unmanaged, WindowMode};
+use crate::outputs::HeadId;
 
 /// One thing that is seen.
 #[derive(Debug, Clone, Copy)]
 pub enum Standing<'a> {
-    /// The locker's surface, and then nothing else.
-    Lock(&'a WlSurface),
+    /// The locker's surfaces, and then nothing else.
+    Lock(&'a Cover),
     /// A panel, a wallpaper, a launcher.
     Layer(&'a Layer),
     /// An X11 client's menu or tooltip.
@@ -34,44 +36,55 @@ pub enum Listener {
 }
 
 impl Shell {
-    /// All that is seen, topmost first. A fullscreen window covers the panels as long as it is the topmost.
+    /// All that is seen, topmost first. A fullscreen window covers the panels of its output as long as it is the topmost there.
     pub fn order(&self) -> impl Iterator<Item = Standing<'_>> {
         let locked = self.lock.is_some();
         let locker = self
             .lock
             .iter()
-            .filter_map(|l| l.surface())
+            .flat_map(|l| l.covers())
             .map(Standing::Lock);
-        let layers = move |height: Height, wanted: bool| {
-            let layers = self.layers.at(height).map(Standing::Layer);
-            layers.filter(move |_| wanted && !locked)
+        let covered: Vec<HeadId> = self.covered().collect();
+        let is_covered = move |l: &Layer| l.head.is_some_and(|h| covered.contains(&h));
+        let layers = move |height: Height| {
+            let layers = self.layers.at(height);
+            layers.filter(move |_| !locked)
         };
-        let covers = self.topmost_is_fullscreen();
+        let (free, hidden): (Vec<_>, Vec<_>) =
+            layers(Height::Top).partition(|layer| !is_covered(layer));
         let unmanaged = self.unmanaged.iter().rev().map(Standing::Unmanaged);
         let items = self.stack().iter().rev().copied().map(Standing::Item);
         locker
-            .chain(layers(Height::Overlay, true))
+            .chain(layers(Height::Overlay).map(Standing::Layer))
             .chain(unmanaged.filter(move |_| !locked))
-            .chain(layers(Height::Top, !covers))
+            .chain(free.into_iter().map(Standing::Layer))
             .chain(items.filter(move |_| !locked))
-            .chain(layers(Height::Top, covers))
-            .chain(layers(Height::Bottom, true))
-            .chain(layers(Height::Background, true))
+            .chain(hidden.into_iter().map(Standing::Layer))
+            .chain(layers(Height::Bottom).map(Standing::Layer))
+            .chain(layers(Height::Background).map(Standing::Layer))
     }
 
-    fn topmost_is_fullscreen(&self) -> bool {
-        let mode = match self.stack().last() {
-            Some(Item::Window(id)) => self.window(*id).map(|w| w.mode),
-            Some(Item::Ghost(id)) => self.ghost(*id).map(|g| g.mode),
-            None => None,
+    /// Outputs whose topmost window is fullscreen.
+    fn covered(&self) -> impl Iterator<Item = HeadId> {
+        let fills = |item: &Item| {
+            let mode = match item {
+                Item::Window(id) => self.window(*id).map(|w| w.mode),
+                Item::Ghost(id) => self.ghost(*id).map(|g| g.mode),
+            };
+            mode == Some(WindowMode::Fullscreen)
         };
-        mode == Some(WindowMode::Fullscreen)
+        let topmost = move |area| {
+            let on = |item: &&Item| self.rect_of(**item).is_some_and(|r| r.overlaps(area));
+            self.stack().iter().rev().find(on)
+        };
+        let covered = self.layers.areas();
+        covered.filter_map(move |(head, area)| topmost(area).is_some_and(fills).then_some(head))
     }
 
     /// Who hears the keyboard (save that a group's keys may be held).
     pub fn listener(&self) -> Listener {
         if let Some(lock) = &self.lock {
-            return Listener::Locker(lock.surface().cloned());
+            return Listener::Locker(lock.listener().cloned());
         }
         if let Some(surface) = self.layers.with_keyboard() {
             return Listener::Layer(surface.clone());

@@ -270,6 +270,14 @@ impl WindowSurface {
         }
     }
 
+    /// What all its surfaces cover.
+    pub fn bbox_with_popups(&self) -> Rectangle<i32, Logical> {
+        match &self.0 {
+            Made::Toplevel(window, _) => window.bbox_with_popups(),
+            Made::X11(_) => self.bbox(),
+        }
+    }
+
     /// The window without its shadows, as far as the client says what that is.
     pub fn geometry(&self) -> Rectangle<i32, Logical> {
         match &self.0 {

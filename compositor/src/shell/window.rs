@@ -240,7 +240,6 @@ impl Overwinter {
         window.first_buffer = Some(Instant::now());
         window.location = location;
         window.moving_to = None;
-        self.output.enter(window.wl_surface());
         self.decide_visibility(id);
         let shown = self
             .shell
@@ -249,6 +248,10 @@ impl Overwinter {
         if shown {
             self.show_window(id);
             self.raise_and_focus(Item::Window(id));
+        }
+        let extent = self.extent_of(id);
+        if let Some(window) = self.shell.window(id) {
+            self.tell_window(window.wl_surface(), extent);
         }
     }
 
@@ -410,7 +413,8 @@ impl Overwinter {
 
     /// Sets mode, size and place in the pending state; the caller sends it.
     pub fn set_mode(&mut self, id: WindowId, mode: WindowMode) {
-        let (output, area) = (self.area(), self.work_area());
+        let rect = self.shell.rect_of(Item::Window(id)).unwrap_or_default();
+        let (output, area) = (self.area_around(rect), self.work_area_around(rect));
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
@@ -435,8 +439,15 @@ impl Overwinter {
 
     /// The output, or the room that panels leave of it, changed: windows that fill it follow, others stay in reach.
     pub fn refit_windows(&mut self) {
-        let (output, area) = (self.area(), self.work_area());
-        for window in self.shell.windows.values_mut() {
+        if self.outputs.first().is_none() {
+            return;
+        }
+        let rooms = self.shell.windows().map(|w| {
+            let rect = w.moving_to.unwrap_or_else(|| w.rect());
+            (self.area_around(rect), self.work_area_around(rect))
+        });
+        let rooms: Vec<_> = rooms.collect();
+        for (window, (output, area)) in self.shell.windows.values_mut().zip(rooms) {
             let filled = match window.mode {
                 WindowMode::Floating => {
                     let last = area.loc + area.size.to_point() - Point::from((64, 32));

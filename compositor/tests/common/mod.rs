@@ -74,8 +74,20 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new() -> Fixture {
+        Fixture::with(&Options::default())
+    }
+
+    /// With these outputs (`WIDTHxHEIGHT[@SCALE]`).
+    pub fn with_outputs(outputs: &[&str]) -> Fixture {
+        Fixture::with(&Options {
+            output: outputs.iter().map(|o| o.parse().unwrap()).collect(),
+            ..Options::default()
+        })
+    }
+
+    pub fn with(options: &Options) -> Fixture {
         let event_loop = EventLoop::try_new().unwrap();
-        let server = Overwinter::new(&event_loop, &Options::default()).unwrap();
+        let server = Overwinter::new(&event_loop, options).unwrap();
         Fixture { event_loop, server }
     }
 
@@ -140,8 +152,16 @@ impl Fixture {
 
     /// Waits for a frame that is composited after now.
     pub fn frame(&mut self, client: &mut Client) {
-        let count = self.server.frames.count;
-        self.wait(client, "a frame", |_, s| s.frames.count > count);
+        let count = self.server.frame_count();
+        self.wait(client, "a frame", |_, s| s.frame_count() > count);
+    }
+
+    /// The composited image of one of several outputs.
+    pub fn screenshot_of(&mut self, client: &mut Client, output: &wl_output::WlOutput) -> Image {
+        let first = std::mem::replace(&mut client.output, output.clone());
+        let image = self.copy(client, false);
+        client.output = first;
+        image
     }
 
     /// The composited image, as grim would see it.
@@ -242,6 +262,12 @@ pub struct Data {
     pub told: Vec<String>,
     xkb: Option<xkb::State>,
     shot: Shot,
+    /// The outputs that each surface was told to be on, by their names in the protocol.
+    pub on: HashMap<u32, Vec<u32>>,
+    /// The scale that each surface was told.
+    pub scales: HashMap<u32, i32>,
+    /// The names of outputs.
+    pub output_names: HashMap<u32, String>,
 }
 
 pub struct Client {
@@ -304,6 +330,30 @@ impl Client {
     pub fn told(&self, start: &str) -> usize {
         let told = self.data.told.iter();
         told.filter(|event| event.starts_with(start)).count()
+    }
+
+    /// Binds the output of this name, which the compositor has told already.
+    pub fn output_named(&mut self, fixture: &mut Fixture, name: &str) -> wl_output::WlOutput {
+        let globals = self.globals.contents().clone_list();
+        let outputs = globals.iter().filter(|g| g.interface == "wl_output");
+        let bound: Vec<wl_output::WlOutput> = outputs
+            .map(|g| self.globals.registry().bind(g.name, 4, &self.qh(), ()))
+            .collect();
+        fixture.roundtrip(self);
+        let names = &self.data.output_names;
+        let named = bound
+            .into_iter()
+            .find(|o| names.get(&o.id().protocol_id()).is_some_and(|n| n == name));
+        named.unwrap()
+    }
+
+    /// The names of the outputs that the surface was told to be on.
+    pub fn outputs_of(&self, window: &Window) -> Vec<&str> {
+        let on = self.data.on.get(&window.id()).into_iter().flatten();
+        let mut names: Vec<&str> = on.map(|o| self.data.output_names[o].as_str()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     pub fn qh(&self) -> QueueHandle<Data> {
@@ -414,7 +464,8 @@ impl Client {
         surface.commit();
     }
 
-    fn popup_within(
+    /// A popup on any surface of the shell.
+    pub fn popup_within(
         &self,
         parent: Option<&xdg_surface::XdgSurface>,
         at: (i32, i32),
@@ -824,12 +875,52 @@ impl Dispatch<overwinter_window_v1::OverwinterWindowV1, ()> for Data {
 }
 
 delegate_noop!(Data: ignore wl_compositor::WlCompositor);
-delegate_noop!(Data: ignore wl_surface::WlSurface);
+
+impl Dispatch<wl_surface::WlSurface, ()> for Data {
+    fn event(
+        data: &mut Self,
+        surface: &wl_surface::WlSurface,
+        event: wl_surface::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        let id = surface.id().protocol_id();
+        match event {
+            wl_surface::Event::Enter { output } => {
+                let on = data.on.entry(id).or_default();
+                on.push(output.id().protocol_id());
+            }
+            wl_surface::Event::Leave { output } => {
+                let on = data.on.entry(id).or_default();
+                on.retain(|o| *o != output.id().protocol_id());
+            }
+            wl_surface::Event::PreferredBufferScale { factor } => {
+                data.scales.insert(id, factor);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<wl_output::WlOutput, ()> for Data {
+    fn event(
+        data: &mut Self,
+        output: &wl_output::WlOutput,
+        event: wl_output::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        if let wl_output::Event::Name { name } = event {
+            data.output_names.insert(output.id().protocol_id(), name);
+        }
+    }
+}
 delegate_noop!(Data: ignore wl_shm::WlShm);
 delegate_noop!(Data: ignore wl_shm_pool::WlShmPool);
 delegate_noop!(Data: ignore wl_buffer::WlBuffer);
 delegate_noop!(Data: ignore wl_seat::WlSeat);
-delegate_noop!(Data: ignore wl_output::WlOutput);
 delegate_noop!(Data: ignore xdg_positioner::XdgPositioner);
 delegate_noop!(Data: ignore zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1);
 delegate_noop!(Data: ignore zwp_virtual_keyboard_manager_v1::ZwpVirtualKeyboardManagerV1);
