@@ -138,6 +138,11 @@ impl Hands {
         Ok(hands)
     }
 
+    /// The output has this size from now on; before that it is the usual one of a headless session.
+    pub fn set_extent(&mut self, width: u32, height: u32) {
+        self.extent = (width, height);
+    }
+
     /// Moves the pointer.
     ///
     /// # Errors

@@ -121,6 +121,7 @@ impl Desktop {
             Op::Focus { window, raise } => self.choose(window, raise),
             Op::Demand(window) => self.demand(window),
             Op::Unfocus => self.unfocus(),
+            Op::Inherit => self.inherit(),
             Op::FocusSide(side) => self.focus_side(side),
             Op::Raise(window) => self.raise_family(window),
             Op::Lower(window) => self.lower_family(window),

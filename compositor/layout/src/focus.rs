@@ -114,6 +114,14 @@ impl Desktop {
         Ok(())
     }
 
+    pub(crate) fn inherit(&mut self) -> Result<(), Refused> {
+        if self.focused().is_none() {
+            let here = self.shown_on(self.seat());
+            self.focus = here.and_then(|w| self.latest_used(w));
+        }
+        Ok(())
+    }
+
     /// The window with the focus may have gone: its heir takes it, else whoever was last used on the workspace.
     pub(crate) fn refocus(&mut self, workspace: WorkspaceId, heir: Option<WindowId>) {
         let Some(focus) = self.focus else { return };

@@ -102,6 +102,8 @@ pub enum Op {
     Demand(WindowId),
     /// Nothing has the focus: the desktop was clicked, say.
     Unfocus,
+    /// If nothing has the focus, what was used last on the focused output gets it, without being anybody's choice.
+    Inherit,
     /// The focus goes to the neighbour.
     FocusSide(Direction),
     /// To the top, with its family.

@@ -72,6 +72,11 @@ impl Window {
         self.maximised || self.fullscreen
     }
 
+    /// How high it stands: of two windows the one with the larger number was raised later.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
     /// It is put away.
     pub fn is_away(&self) -> bool {
         self.minimised || self.concealed

@@ -67,7 +67,7 @@ impl Desktop {
     }
 
     /// Whether a window that opens so floats.
-    pub(crate) fn would_float(&self, opening: &Opening) -> bool {
+    pub fn would_float(&self, opening: &Opening) -> bool {
         let place = opening.place.as_ref().and_then(|p| p.floats);
         let said = place.or(opening.floats);
         said.unwrap_or(

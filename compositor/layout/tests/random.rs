@@ -178,6 +178,7 @@ fn user() -> impl Strategy<Value = Op> {
         1 => (name(), output()).prop_map(|(name, to)| Op::MoveWorkspace { name, to }),
         3 => (window(), any::<bool>()).prop_map(|(window, raise)| Op::Focus { window, raise }),
         1 => Just(Op::Unfocus),
+        1 => Just(Op::Inherit),
         1 => direction().prop_map(Op::FocusSide),
         1 => window().prop_map(Op::Raise),
         1 => window().prop_map(Op::Lower),
@@ -270,6 +271,7 @@ fn moves_focus(op: &Op, desktop: &Desktop) -> bool {
         | Op::SetMaximised(..)
         | Op::Drag(_)
         | Op::CancelDrag => false,
+        Op::Inherit => desktop.focused().is_none(),
         Op::Close(w) | Op::Sleep { window: w, .. } => desktop
             .focused()
             .is_some_and(|f| family(desktop, f) == family(desktop, *w)),

@@ -242,19 +242,19 @@ impl Driver {
 fn windows(state: &Overwinter, group: GroupId) -> Vec<WindowPart> {
     let shell = &state.shell;
     let of_group = shell
-        .stack()
-        .iter()
-        .filter(|i| shell.group_of_item(**i) == Some(group));
+        .standing()
+        .into_iter()
+        .filter(|i| shell.group_of_item(*i) == Some(group));
     of_group
         .filter_map(|item| {
-            let rect = shell.rect_of(*item)?;
+            let rect = shell.rect_of(item)?;
             Some(WindowPart {
                 x: rect.loc.x,
                 y: rect.loc.y,
                 width: rect.size.w,
                 height: rect.size.h,
                 ghost: matches!(item, crate::shell::Item::Ghost(_)),
-                focused: shell.focus() == Some(*item),
+                focused: shell.focus() == Some(item),
             })
         })
         .collect()

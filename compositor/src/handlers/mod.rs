@@ -133,7 +133,11 @@ impl Protocols {
             seat: SeatState::new(),
             xdg_shell: XdgShellState::new_with_capabilities::<O>(display, {
                 use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::WmCapabilities;
-                [WmCapabilities::Fullscreen, WmCapabilities::Maximize]
+                [
+                    WmCapabilities::Fullscreen,
+                    WmCapabilities::Maximize,
+                    WmCapabilities::Minimize,
+                ]
             }),
             activation: XdgActivationState::new::<O>(display),
             data_device: DataDeviceState::new::<O>(display),

@@ -89,7 +89,7 @@ impl Overwinter {
             return;
         };
         let window = self.shell.window_of(&root);
-        let shown = window.is_some_and(|id| self.shell.is_shown(id));
+        let shown = window.is_some_and(|id| self.shell.is_seen(Item::Window(id)));
         if self.shell.lock.is_some() || !(shown || self.shell.layers.of(&root).is_some()) {
             let _ = PopupManager::dismiss_popup(&root, &kind);
             return;

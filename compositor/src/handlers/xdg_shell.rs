@@ -11,7 +11,7 @@ use wayland_server::protocol::wl_output::WlOutput;
 use wayland_server::protocol::wl_seat::WlSeat;
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use crate::input::DragKind;
+use crate::input::{DragKind, edges_of};
 use crate::shell::{ModeWish, WindowSurface};
 use crate::state::Overwinter;
 
@@ -79,7 +79,7 @@ impl XdgShellHandler for Overwinter {
         edges: ResizeEdge,
     ) {
         if let Some(id) = self.shell.window_of(surface.wl_surface()) {
-            self.drag_asked_by_client(id, DragKind::Resize(edges.into()), serial);
+            self.drag_asked_by_client(id, DragKind::Resize(edges_of(edges)), serial);
         }
     }
 
@@ -91,12 +91,19 @@ impl XdgShellHandler for Overwinter {
         self.mode_request(&surface, ModeWish::Maximized(false));
     }
 
-    fn fullscreen_request(&mut self, surface: ToplevelSurface, _output: Option<WlOutput>) {
-        self.mode_request(&surface, ModeWish::Fullscreen(true));
+    fn fullscreen_request(&mut self, surface: ToplevelSurface, output: Option<WlOutput>) {
+        let output = output.and_then(|o| self.layout_output(&o));
+        self.mode_request(&surface, ModeWish::Fullscreen(true, output));
     }
 
     fn unfullscreen_request(&mut self, surface: ToplevelSurface) {
-        self.mode_request(&surface, ModeWish::Fullscreen(false));
+        self.mode_request(&surface, ModeWish::Fullscreen(false, None));
+    }
+
+    fn minimize_request(&mut self, surface: ToplevelSurface) {
+        if let Some(id) = self.shell.window_of(surface.wl_surface()) {
+            self.wish_mode(id, ModeWish::Minimized(true));
+        }
     }
 
     fn parent_changed(&mut self, surface: ToplevelSurface) {
@@ -108,10 +115,8 @@ impl XdgShellHandler for Overwinter {
 
 impl XdgDialogHandler for Overwinter {
     fn modal_changed(&mut self, toplevel: ToplevelSurface, modal: bool) {
-        if let Some(id) = self.shell.window_of(toplevel.wl_surface())
-            && let Some(window) = self.shell.window_mut(id)
-        {
-            window.modal = modal;
+        if let Some(id) = self.shell.window_of(toplevel.wl_surface()) {
+            self.set_modal(id, modal);
         }
     }
 }

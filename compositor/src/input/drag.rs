@@ -1,37 +1,22 @@
-//! Moving and resizing windows by the pointer. The client hears nothing of the pointer meanwhile.
+//! Moving and resizing windows by the pointer. The client hears nothing of the pointer meanwhile. Where the window goes is the
+//! layout's business (`overwinter_layout`).
 
+use overwinter_layout::{self as layout, Edges, Op};
 use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge;
-use smithay::utils::{Logical, Point, Rectangle, SERIAL_COUNTER, Serial, Size};
+use smithay::utils::{Logical, Point, SERIAL_COUNTER, Serial};
 use wayland_server::Resource;
 
-use crate::shell::{Item, ResizeAnchor, WindowId, WindowMode};
+use crate::shell::{Item, WindowId};
 use crate::state::Overwinter;
 
-/// No window gets smaller than this by dragging.
-const SMALLEST: i32 = 32;
-
 /// The edges that move.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Edges {
-    /// Left.
-    pub left: bool,
-    /// Right.
-    pub right: bool,
-    /// Top.
-    pub top: bool,
-    /// Bottom.
-    pub bottom: bool,
-}
-
-impl From<ResizeEdge> for Edges {
-    fn from(edge: ResizeEdge) -> Edges {
-        use ResizeEdge::{Bottom, BottomLeft, BottomRight, Left, Right, Top, TopLeft, TopRight};
-        Edges {
-            left: matches!(edge, Left | TopLeft | BottomLeft),
-            right: matches!(edge, Right | TopRight | BottomRight),
-            top: matches!(edge, Top | TopLeft | TopRight),
-            bottom: matches!(edge, Bottom | BottomLeft | BottomRight),
-        }
+pub fn edges_of(edge: ResizeEdge) -> Edges {
+    use ResizeEdge::{Bottom, BottomLeft, BottomRight, Left, Right, Top, TopLeft, TopRight};
+    Edges {
+        left: matches!(edge, Left | TopLeft | BottomLeft),
+        right: matches!(edge, Right | TopRight | BottomRight),
+        top: matches!(edge, Top | TopLeft | TopRight),
+        bottom: matches!(edge, Bottom | BottomLeft | BottomRight),
     }
 }
 
@@ -48,9 +33,11 @@ pub enum DragKind {
 #[derive(Debug, Clone, Copy)]
 pub struct Drag {
     item: Item,
-    kind: DragKind,
-    pointer: Point<f64, Logical>,
-    from: Rectangle<i32, Logical>,
+}
+
+fn point_to(at: Point<f64, Logical>) -> layout::Point {
+    let at = at.to_i32_round::<i32>();
+    layout::Point::new(at.x, at.y)
 }
 
 impl Overwinter {
@@ -92,25 +79,20 @@ impl Overwinter {
 
     /// Starts a drag at the pointer.
     pub(super) fn start_drag(&mut self, item: Item, kind: DragKind) {
-        let (Some(from), Some(pointer)) = (self.shell.rect_of(item), self.seat.get_pointer())
-        else {
+        let Some(pointer) = self.seat.get_pointer() else {
             return;
         };
-        if let Item::Window(id) = item
-            && self
-                .shell
-                .window(id)
-                .is_none_or(|w| w.mode != WindowMode::Floating)
-        {
+        let at = pointer.current_location();
+        let (name, from) = (item.name(), point_to(at));
+        let begun = match kind {
+            DragKind::Move => self.layout(Op::BeginMove(name, from)),
+            DragKind::Resize(edges) => self.layout(Op::BeginResize(name, edges, from)),
+        };
+        if let Err(refused) = begun {
+            tracing::debug!(?item, ?kind, %refused, "no drag");
             return;
         }
-        let at = pointer.current_location();
-        self.input.drag = Some(Drag {
-            item,
-            kind,
-            pointer: at,
-            from,
-        });
+        self.input.drag = Some(Drag { item });
         let time = self.now_ms();
         self.pointer_to(at, time);
         self.pointer_frame();
@@ -118,64 +100,19 @@ impl Overwinter {
 
     /// The pointer moved during a drag.
     pub(super) fn drag_to(&mut self, at: Point<f64, Logical>) {
-        let Some(drag) = self.input.drag else { return };
-        let delta: Point<i32, Logical> = (at - drag.pointer).to_i32_round();
-        match (drag.kind, drag.item) {
-            (DragKind::Move, item) => {
-                self.shell.move_item(item, drag.from.loc + delta);
-                self.reconstrain_popups(item);
-            }
-            (DragKind::Resize(edges), Item::Window(id)) => {
-                self.resize_to(id, edges, drag.from, delta)
-            }
-            (DragKind::Resize(_), Item::Ghost(_)) => {}
+        if self.input.drag.is_some() && self.layout(Op::Drag(point_to(at))).is_err() {
+            // Something happened to the window that ended it.
+            self.input.drag = None;
         }
-        self.schedule_frame();
-    }
-
-    fn resize_to(
-        &mut self,
-        id: WindowId,
-        edges: Edges,
-        from: Rectangle<i32, Logical>,
-        delta: Point<i32, Logical>,
-    ) {
-        let Some(window) = self.shell.window_mut(id) else {
-            return;
-        };
-        let (min, max) = window.size_limits();
-        let along = |length: i32, delta: i32, low: bool, high: bool, min: i32, max: i32| {
-            let wanted = length
-                + if low {
-                    -delta
-                } else if high {
-                    delta
-                } else {
-                    0
-                };
-            let max = if max > 0 { max } else { i32::from(u16::MAX) };
-            wanted.clamp(min.max(SMALLEST).min(max), max)
-        };
-        let size = Size::from((
-            along(from.size.w, delta.x, edges.left, edges.right, min.w, max.w),
-            along(from.size.h, delta.y, edges.top, edges.bottom, min.h, max.h),
-        ));
-        window.anchor = Some(ResizeAnchor { edges, from });
-        window.window.set_resizing(true);
-        window.set_size(Some(size));
-        window.send_pending();
     }
 
     /// The button was released, or the window is gone.
     pub(super) fn end_drag(&mut self) {
-        let Some(drag) = self.input.drag.take() else {
+        if self.input.drag.take().is_none() {
             return;
-        };
-        if let (DragKind::Resize(_), Item::Window(id)) = (drag.kind, drag.item)
-            && let Some(window) = self.shell.window_mut(id)
-        {
-            window.window.set_resizing(false);
-            window.send_pending();
+        }
+        if let Err(refused) = self.layout(Op::Drop) {
+            tracing::debug!(%refused, "the drag had ended before");
         }
         self.pointer_refocus();
     }

@@ -28,7 +28,7 @@ mod keyboard;
 mod pointer;
 mod touch;
 
-pub use drag::{Drag, DragKind, Edges};
+pub use drag::{Drag, DragKind, edges_of};
 pub use held::{HeldKey, HeldKeys};
 pub use keyboard::Keymap;
 

@@ -7,7 +7,9 @@ use smithay::input::pointer::{AxisFrame, ButtonEvent, MotionEvent};
 use smithay::utils::{Logical, Point, SERIAL_COUNTER};
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use super::{DragKind, Edges};
+use overwinter_layout::Edges;
+
+use super::DragKind;
 use crate::shell::{Item, Shell, Standing};
 use crate::state::Overwinter;
 
@@ -57,7 +59,13 @@ impl Under {
 pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
     for standing in shell.order() {
         let item = match standing {
-            Standing::Item(item) => item,
+            Standing::Item(item) => {
+                let clip = shell.clip_of(item).map(|c| c.to_f64());
+                if clip.is_some_and(|clip| !clip.contains(at)) {
+                    continue;
+                }
+                item
+            }
             Standing::Layer(layer) => {
                 let origin = layer.rect.loc.to_f64();
                 let found = layer

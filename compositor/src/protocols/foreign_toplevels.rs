@@ -1,9 +1,10 @@
 //! The list of windows for panels and switchers: ext-foreign-toplevel-list (to look) and wlr-foreign-toplevel-management (to act).
 //! Ghosts are in it; activating one wakes it, as a click does. There is nothing to close in a ghost, and it cannot be resized
-//! before it is awake: such wishes are not granted. Minimizing is not known here, so nobody is told that it is.
+//! before it is awake: such wishes are not granted. It can be put away.
 
 use std::collections::BTreeMap;
 
+use overwinter_layout::Op;
 use smithay::output::Output;
 use smithay::wayland::foreign_toplevel_list::{
     ForeignToplevelHandle, ForeignToplevelListGlobalData, ForeignToplevelListHandler,
@@ -288,10 +289,20 @@ impl Overwinter {
                 }
                 return;
             }
+            // A panel brings back what the user clicked: to work in it.
+            (Request::UnsetMinimized, _) if self.shell.is_minimised(item) => {
+                return self.raise_and_focus(item);
+            }
+            (Request::SetMinimized, _) => {
+                return self.layout_all([Op::SetMinimised(item.name(), true)]);
+            }
             (Request::SetMaximized, _) => ModeWish::Maximized(true),
             (Request::UnsetMaximized, _) => ModeWish::Maximized(false),
-            (Request::SetFullscreen { .. }, _) => ModeWish::Fullscreen(true),
-            (Request::UnsetFullscreen, _) => ModeWish::Fullscreen(false),
+            (Request::SetFullscreen { output }, _) => {
+                let output = output.as_ref().and_then(|o| self.layout_output(o));
+                ModeWish::Fullscreen(true, output)
+            }
+            (Request::UnsetFullscreen, _) => ModeWish::Fullscreen(false, None),
             _ => return,
         };
         if let Item::Window(id) = item {
@@ -307,6 +318,7 @@ impl Overwinter {
 fn states(what: &Toplevel) -> Vec<u8> {
     let states = [
         (what.mode == WindowMode::Maximized, State::Maximized),
+        (what.minimized, State::Minimized),
         (what.activated, State::Activated),
         (what.mode == WindowMode::Fullscreen, State::Fullscreen),
     ];

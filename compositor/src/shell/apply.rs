@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use overwinter_layout::Op;
 use overwinter_session::ids::{Generation, GroupId, OpId};
 use overwinter_session::{Event, ShellEffect};
 use smithay::utils::SERIAL_COUNTER;
@@ -44,17 +45,15 @@ impl Overwinter {
 
     fn fence(&mut self, group: GroupId, op: OpId, hold: bool) {
         let shown = self.shell.shown_windows_of(group);
-        let chosen = self.shell.focus_chosen;
+        let chosen = self.shell.focus_is_chosen();
+        let focused = self.shell.focus();
         let Some(state) = self.shell.groups.get_mut(&group) else {
             self.emit(Event::FenceDone { group, op });
             return;
         };
         state.hold = hold;
         state.had_focus = None;
-        let focused = self
-            .shell
-            .focus
-            .filter(|f| self.shell.group_of_item(*f) == Some(group));
+        let focused = focused.filter(|f| self.shell.group_of_item(*f) == Some(group));
         if let Some(item) = focused {
             if let (Item::Window(id), Some(state)) = (item, self.shell.groups.get_mut(&group)) {
                 state.had_focus = Some(id);
@@ -63,7 +62,7 @@ impl Overwinter {
             if hold {
                 self.keyboard_refocus();
             } else {
-                self.focus_top_other_than(group);
+                self.sleep_windows(group);
             }
         }
         let client = shown.first().and_then(|id| self.client_of(*id));
@@ -126,15 +125,48 @@ impl Overwinter {
             state.held.discard();
             state.forget_touch();
             self.shell.mark_ghosts(group);
+            if !ghosts {
+                self.wake_windows(group);
+            }
             self.keyboard_refocus();
             self.schedule_frame();
         }
     }
 
+    /// The group's windows are about to sleep: the focus goes to another group's, and falls to none of these.
+    fn sleep_windows(&mut self, group: GroupId) {
+        let sleep = |item: Item| Op::Sleep {
+            window: item.name(),
+            keep_focus: false,
+        };
+        let ops: Vec<Op> = self.windows_among(group).map(sleep).collect();
+        self.layout_all(ops);
+    }
+
+    /// The group's windows that stand for themselves are awake after all, or again.
+    pub(super) fn wake_windows(&mut self, group: GroupId) {
+        let asleep = |item: &Item| {
+            let known = self.shell.desktop.window(item.name());
+            known.is_some_and(|w| w.asleep)
+        };
+        let asleep = self.windows_among(group).filter(asleep);
+        let ops: Vec<Op> = asleep.map(|item| Op::Wake(item.name())).collect();
+        if !ops.is_empty() {
+            self.layout_all(ops);
+        }
+    }
+
+    /// The windows, dialogs included, that stand for the group; no ghosts.
+    fn windows_among(&self, group: GroupId) -> impl Iterator<Item = Item> {
+        let standing = self.shell.standing().into_iter();
+        standing.filter(move |item| {
+            matches!(item, Item::Window(_)) && self.shell.group_of_item(*item) == Some(group)
+        })
+    }
+
     fn forget_group(&mut self, group: GroupId) {
         for id in self.shell.ghosts_of(group) {
-            self.shell.remove_ghost(id);
-            self.focus_lost(Item::Ghost(id));
+            self.remove_ghost(id);
         }
         for id in self.shell.shown_windows_of(group) {
             if let Some(window) = self.shell.window_mut(id) {

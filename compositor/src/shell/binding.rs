@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use calloop::timer::{TimeoutAction, Timer};
+use overwinter_layout::Slot;
 use overwinter_session::ids::{CopyId, GroupId};
-use smithay::utils::{Logical, Rectangle};
 use wayland_server::Resource;
 
+use super::desktop::size_of;
 use super::group::{Group, Phase};
 use super::{Item, Shell, Visibility, WindowId, WindowMode};
 use crate::client;
@@ -95,13 +96,13 @@ impl Shell {
     }
 
     /// Where the window of this name stands now: its ghost, else the holder's window.
-    fn counterpart(&self, of: &Binding) -> Option<(Rectangle<i32, Logical>, WindowMode)> {
+    fn counterpart(&self, of: &Binding) -> Option<Slot> {
         let ghost = self
             .ghosts
             .values()
             .find(|g| g.group == of.group && g.name == of.name);
         if let Some(ghost) = ghost {
-            return Some((ghost.rect(), ghost.mode));
+            return self.slot(Item::Ghost(ghost.id)).copied();
         }
         let holder = self.groups.get(&of.group)?.holder?;
         let window = self.windows.values().find(|w| {
@@ -110,7 +111,7 @@ impl Shell {
                     .as_ref()
                     .is_some_and(|b| b.group == of.group && b.copy == holder && b.name == of.name)
         })?;
-        Some((window.rect(), window.mode))
+        self.slot(Item::Window(window.id)).copied()
     }
 }
 
@@ -206,15 +207,16 @@ impl Overwinter {
         if held {
             return;
         }
-        let Some((rect, mode)) = self.shell.counterpart(&binding) else {
+        let Some(slot) = self.shell.counterpart(&binding) else {
             return;
         };
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
-        window.mode = mode;
-        window.set_size(Some(rect.size));
-        window.window.set_mode(mode);
+        window.mode = WindowMode::of(&slot);
+        let size = window.frame_margins().inner_size(size_of(slot.rect.size()));
+        window.set_size(Some(size));
+        window.window.set_mode(window.mode);
         // Toolkits draw a window that was never active as if it were (GTK): it is, until it has drawn once.
         window.window.set_activated(true);
     }
@@ -261,7 +263,7 @@ impl Overwinter {
             .window(id)
             .and_then(|w| w.binding.as_ref())
             .map(|b| b.group);
-        group.is_some() && self.shell.focus.and_then(|f| self.shell.group_of_item(f)) == group
+        group.is_some() && self.shell.focus().and_then(|f| self.shell.group_of_item(f)) == group
     }
 
     /// A bound toplevel is gone.

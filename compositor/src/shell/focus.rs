@@ -1,5 +1,7 @@
-//! Focus: click to focus and raise; when the focused window goes, the next one below takes over.
+//! Focus: click to focus and raise; when the focused window goes, the one that was used before takes over. The layout decides; here
+//! it takes effect.
 
+use overwinter_layout::Op;
 use smithay::utils::SERIAL_COUNTER;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -9,29 +11,33 @@ use super::{Item, Listener, Visibility, WindowId};
 use crate::state::Overwinter;
 
 impl Overwinter {
-    /// Puts it on top and gives it the focus: what a click does. A modal dialog takes the focus instead of its parent.
+    /// Puts it on top and gives it the focus, wherever it is: what a click does. A modal dialog takes the focus instead of its
+    /// parent.
     pub fn raise_and_focus(&mut self, item: Item) {
-        let item = match item {
-            Item::Window(id) => Item::Window(self.modal_child(id).unwrap_or(id)),
-            ghost @ Item::Ghost(_) => ghost,
-        };
-        if !self.shell.stack.contains(item) {
+        if !self.shell.stands(item) {
             return;
         }
-        self.shell.raise(item);
         self.shell.layers.let_go_of_keyboard();
-        self.shell.focus_chosen = true;
-        self.focus_item(Some(item));
+        let mut ops = self.raise_siblings(item);
+        ops.push(Op::Focus {
+            window: item.name(),
+            raise: true,
+        });
+        self.layout_all(ops);
+        self.focus_moved();
         self.touch_ghost(item);
         self.pointer_refocus();
-        self.schedule_frame();
     }
 
-    fn modal_child(&self, id: WindowId) -> Option<WindowId> {
-        let child = self.shell.windows().find(|w| {
-            w.modal && self.shell.is_shown(w.id) && self.shell.parent_of(w.id) == Some(id)
-        })?;
-        Some(self.modal_child(child.id).unwrap_or(child.id))
+    /// Ghosts of one group come up together: what raises the others, lowest first.
+    pub(super) fn raise_siblings(&self, item: Item) -> Vec<Op> {
+        let Item::Ghost(id) = item else {
+            return Vec::new();
+        };
+        let group = self.shell.ghost(id).map(|g| g.group);
+        let ghosts = group.map_or_else(Vec::new, |group| self.shell.ghosts_of(group));
+        let others = ghosts.into_iter().filter(|g| *g != id);
+        others.map(|g| Op::Raise(Item::Ghost(g).name())).collect()
     }
 
     /// A ghost that is clicked, focused by the user or typed at wants to wake.
@@ -45,11 +51,17 @@ impl Overwinter {
         }
     }
 
-    /// Gives the focus, without raising.
-    pub fn focus_item(&mut self, item: Option<Item>) {
-        self.shell.focus = item;
-        self.shell.note_choice();
-        let surface = match item {
+    /// Gives a window the focus, without raising it.
+    pub(super) fn focus_window(&mut self, id: WindowId) {
+        self.layout_all([Op::Focus {
+            window: Item::Window(id).name(),
+            raise: false,
+        }]);
+    }
+
+    /// Something else has the focus: clients are told.
+    pub(super) fn focus_moved(&mut self) {
+        let surface = match self.shell.focus() {
             Some(Item::Window(id)) => self.shell.window(id),
             _ => None,
         };
@@ -68,9 +80,9 @@ impl Overwinter {
             .values()
             .filter_map(|g| g.had_focus)
             .collect();
+        let focus = self.shell.focus();
         for window in self.shell.windows.values() {
-            let active =
-                self.shell.focus == Some(Item::Window(window.id)) || pictured.contains(&window.id);
+            let active = focus == Some(Item::Window(window.id)) || pictured.contains(&window.id);
             if window.window.set_activated(active) && window.is_configured() {
                 window.send_pending();
             }
@@ -113,34 +125,9 @@ impl Overwinter {
         Some(window.wl_surface().clone())
     }
 
-    /// The item is no longer on the desktop: if it had the focus, the topmost window takes it.
-    pub fn focus_lost(&mut self, item: Item) {
-        if self.shell.focus == Some(item) {
-            self.focus_top();
-        }
-    }
-
-    /// The topmost window gets the focus. Ghosts do not: nobody touched them.
-    pub fn focus_top(&mut self) {
-        let top = self
-            .shell
-            .stack()
-            .iter()
-            .rev()
-            .copied()
-            .find(|i| matches!(i, Item::Window(_)));
-        self.shell.focus_chosen = false;
-        self.focus_item(top);
-    }
-
-    /// As [`focus_top`](Self::focus_top), but not to this group.
-    pub fn focus_top_other_than(&mut self, group: overwinter_session::ids::GroupId) {
-        let top =
-            self.shell.stack().iter().rev().copied().find(|i| {
-                matches!(i, Item::Window(_)) && self.shell.group_of_item(*i) != Some(group)
-            });
-        self.shell.focus_chosen = false;
-        self.focus_item(top);
+    /// If nothing has the focus, the window that was used last takes it. Ghosts do not: nobody touched them.
+    pub(super) fn inherit_focus(&mut self) {
+        self.layout_all([Op::Inherit]);
     }
 
     /// Alt+Tab: the lowest window or ghost comes to the top; with Shift the topmost goes to the bottom.
@@ -149,11 +136,7 @@ impl Overwinter {
             return;
         };
         if backwards {
-            let family = match top {
-                Item::Window(id) => self.shell.family_of(id),
-                ghost @ Item::Ghost(_) => vec![ghost],
-            };
-            self.shell.stack.lower(&family);
+            self.layout_all([Op::Lower(top.name())]);
             if let Some(next) = self.shell.stack().last().copied() {
                 self.raise_and_focus(next);
             }
@@ -164,7 +147,7 @@ impl Overwinter {
 
     /// Super+Q: asks the focused window to close.
     pub fn close_focused(&mut self) {
-        if let Some(Item::Window(id)) = self.shell.focus
+        if let Some(Item::Window(id)) = self.shell.focus()
             && let Some(window) = self.shell.window(id)
         {
             window.close();

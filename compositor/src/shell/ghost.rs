@@ -1,5 +1,6 @@
 //! Ghosts: the pictures that stand where a group's windows were.
 
+use overwinter_layout::{self as layout, Op};
 use overwinter_proto::snapshot::{Picture, Placement, WindowSnapshot};
 use overwinter_session::ids::GroupId;
 use smithay::backend::allocator::Fourcc;
@@ -12,6 +13,7 @@ use smithay::backend::renderer::utils::CommitCounter;
 use smithay::backend::renderer::{Color32F, Texture};
 use smithay::utils::{Logical, Point, Rectangle, Scale, Size, Transform};
 
+use super::desktop::{rect_to, size_to};
 use super::group::{Group, Phase};
 use super::{GhostId, Item, Shell, Visibility, WindowId, WindowMode};
 use crate::render::{Decor, Painter, SceneElement, SceneRenderer, Sleep};
@@ -83,8 +85,8 @@ impl Ghost {
         self.rect
     }
 
-    /// Moves it (the user drags it).
-    pub fn move_to(&mut self, at: Point<i32, Logical>) {
+    /// Moves it, as the layout says.
+    pub(super) fn move_to(&mut self, at: Point<i32, Logical>) {
         self.rect.loc = at;
     }
 
@@ -217,7 +219,7 @@ impl Shell {
             Item::Ghost(id) if self.ghosts.get(id).is_some_and(|g| g.group == group) => Some(*id),
             _ => None,
         };
-        self.stack().iter().filter_map(of_group).collect()
+        self.standing().iter().filter_map(of_group).collect()
     }
 
     /// The shown windows that are bound to the group, lowest first.
@@ -229,19 +231,7 @@ impl Shell {
             }
             Item::Ghost(_) => None,
         };
-        self.stack().iter().filter_map(of_group).collect()
-    }
-
-    /// Removes a ghost.
-    pub(super) fn remove_ghost(&mut self, id: GhostId) -> Option<Ghost> {
-        self.stack.remove(Item::Ghost(id));
-        self.ghosts.remove(&id)
-    }
-
-    /// Removes a ghost; the window takes its place in the stack.
-    pub(super) fn replace_ghost(&mut self, id: GhostId, window: WindowId) -> Option<Ghost> {
-        self.stack.replace(Item::Ghost(id), Item::Window(window));
-        self.ghosts.remove(&id)
+        self.standing().iter().filter_map(of_group).collect()
     }
 
     /// All ghosts.
@@ -284,13 +274,12 @@ impl Shell {
 }
 
 impl Overwinter {
-    /// The group's windows as they are on screen: where each stands and how it looks. Of a group whose ghosts stand in, the
+    /// The group's windows: where each stands and how it looks. Of a group whose ghosts stand in, the
     /// ghosts. Lowest first.
     pub fn capture(&mut self, group: GroupId, with_pictures: bool) -> Vec<WindowSnapshot> {
-        let stack = self.shell.stack().to_vec();
         let mut windows = Vec::new();
-        for item in stack {
-            let above = self.shell.stack.height(item);
+        for item in self.shell.standing() {
+            let above = self.shell.height(item);
             match item {
                 Item::Ghost(id) => {
                     if let Some(ghost) = self.shell.ghosts.get(&id).filter(|g| g.group == group) {
@@ -325,8 +314,8 @@ impl Overwinter {
             .shell
             .group(binding.group)
             .is_some_and(|g| g.had_focus == Some(id) && g.had_chosen_focus);
-        let focused =
-            had_focus || (self.shell.focus_chosen && self.shell.focus == Some(Item::Window(id)));
+        let focused = had_focus
+            || (self.shell.focus_is_chosen() && self.shell.focus() == Some(Item::Window(id)));
         let (bbox, geometry) = (window.window.bbox(), window.geometry());
         let painter = with_picture.then(|| painter(&mut self.painter)).flatten();
         let picture = painter.and_then(|painter| {
@@ -352,27 +341,24 @@ impl Overwinter {
                 self.dismiss_popups(&surface);
             }
         }
-        let hold = self.shell.group(group).is_some_and(|g| g.hold);
-        let mut focus_on = None;
+        let keep_focus = self.shell.group(group).is_some_and(|g| g.hold);
+        let mut ops = Vec::new();
         for id in shown {
-            let height = self.shell.stack.height(Item::Window(id));
-            let ghost = self.capture_window(id, height, true).map(|s| {
-                let ghost = self.add_ghost(group, s, Some(id));
-                self.shell
-                    .stack
-                    .replace(Item::Window(id), Item::Ghost(ghost));
-                ghost
-            });
-            if self.shell.focus == Some(Item::Window(id)) {
-                focus_on = Some(ghost);
+            self.end_drag_of(id);
+            let height = self.shell.height(Item::Window(id));
+            let old = Item::Window(id).name();
+            if let Some(snapshot) = self.capture_window(id, height, true) {
+                let new = Item::Ghost(self.add_ghost(group, snapshot, Some(id))).name();
+                let window = new;
+                ops.extend([Op::Replace { old, new }, Op::Sleep { window, keep_focus }]);
+            } else {
+                ops.push(Op::Close(old));
             }
-            self.shell.stack.remove(Item::Window(id));
             if let Some(window) = self.shell.window_mut(id) {
                 window.visibility = Visibility::Retired;
             }
-            self.end_drag_of(id);
         }
-        self.hide_unbound_children(group);
+        ops.extend(self.hide_unbound_children(group));
         if let Some(state) = self.shell.groups.get_mut(&group) {
             if !matches!(state.phase, Phase::Ghost { .. }) {
                 state.phase = Phase::Ghost { waking: false };
@@ -380,33 +366,56 @@ impl Overwinter {
             state.forget_touch();
             state.had_focus = None;
         }
-        match focus_on {
-            Some(Some(ghost)) if hold => self.focus_item(Some(Item::Ghost(ghost))),
-            Some(_) => self.focus_top(),
-            None => {}
-        }
+        self.layout_all(ops);
         self.shell.mark_ghosts(group);
         self.pointer_refocus();
         self.schedule_frame();
     }
 
     /// Dialogs that belong to the group only by their parent go and come with it.
-    fn hide_unbound_children(&mut self, group: GroupId) {
+    fn hide_unbound_children(&mut self, group: GroupId) -> Vec<Op> {
         let children: Vec<WindowId> = self
             .shell
             .windows()
             .filter(|w| w.binding.is_none() && self.shell.group_of(w.id) == Some(group))
             .map(|w| w.id)
             .collect();
-        for id in children {
-            if let Some(window) = self.shell.window_mut(id) {
+        for id in &children {
+            if let Some(window) = self.shell.window_mut(*id) {
                 window.visibility = Visibility::Retired;
             }
-            self.hide_window(id);
         }
+        let concealed = children.into_iter().map(Item::Window);
+        let known = concealed.filter(|item| self.shell.stands(*item));
+        known.map(|item| Op::Conceal(item.name(), true)).collect()
     }
 
-    /// Makes a ghost; the caller puts it into the stack.
+    /// The ghost goes; if it had the focus, another takes it.
+    pub(super) fn remove_ghost(&mut self, id: GhostId) {
+        self.shell.ghosts.remove(&id);
+        self.layout_all([Op::Close(Item::Ghost(id).name())]);
+    }
+
+    /// The ghost goes, and the window stands where it stood, in every respect.
+    pub(super) fn give_way(&mut self, ghost: GhostId, id: WindowId) -> Option<Ghost> {
+        let (old, new) = (Item::Ghost(ghost).name(), Item::Window(id).name());
+        let window = self.shell.window_mut(id)?;
+        window.placed = false;
+        window.visibility = Visibility::Shown;
+        let modal = window.modal;
+        // It is known by its window's name from the moment it is gone.
+        let ghost = self.shell.ghosts.remove(&ghost)?;
+        self.layout_all([
+            Op::Replace { old, new },
+            Op::Wake(new),
+            Op::SetModal(new, modal),
+        ]);
+        self.adopt_family(id);
+        self.settle(id);
+        Some(ghost)
+    }
+
+    /// Makes a ghost; the caller tells the layout of it.
     fn add_ghost(
         &mut self,
         group: GroupId,
@@ -464,15 +473,42 @@ impl Overwinter {
             return;
         }
         state.arrived = true;
+        let mut ops = Vec::new();
         for snapshot in windows {
             let ghost = self.add_ghost(group, snapshot.clone(), None);
-            self.shell
-                .stack
-                .put(Item::Ghost(ghost), snapshot.place.above);
+            if let Some(opening) = self.opening_of_ghost(ghost, snapshot.place.above) {
+                ops.push(Op::Open(Item::Ghost(ghost).name(), opening));
+            }
         }
+        self.layout_all(ops);
         self.shell.mark_ghosts(group);
         self.pointer_refocus();
         self.schedule_frame();
+    }
+}
+
+impl Overwinter {
+    /// Where a ghost that comes from the store is to stand.
+    fn opening_of_ghost(&self, id: GhostId, above: u32) -> Option<layout::Opening> {
+        let ghost = self.shell.ghost(id)?;
+        let (maximised, fullscreen) = (
+            ghost.mode == WindowMode::Maximized,
+            ghost.mode == WindowMode::Fullscreen,
+        );
+        let outer = ghost.frame_margins().outer(ghost.rect());
+        let floating = (!maximised && !fullscreen).then(|| rect_to(outer));
+        Some(layout::Opening {
+            size: size_to(outer.size),
+            place: Some(layout::Place {
+                floating,
+                maximised,
+                fullscreen,
+                above,
+                ..layout::Place::default()
+            }),
+            asleep: true,
+            ..layout::Opening::default()
+        })
     }
 }
 

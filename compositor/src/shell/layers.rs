@@ -94,8 +94,6 @@ pub struct Layers {
     areas: BTreeMap<HeadId, Rectangle<i32, Logical>>,
     /// What is left for windows of each output.
     zones: BTreeMap<HeadId, Rectangle<i32, Logical>>,
-    /// What was left on the first output when there was one.
-    last_zone: Option<Rectangle<i32, Logical>>,
     /// The one that was clicked and wants keys.
     clicked: Option<WlSurface>,
 }
@@ -158,9 +156,6 @@ impl Layers {
         for (head, area) in outputs {
             let zone = self.arrange_on(*head, *area);
             self.zones.insert(*head, zone);
-        }
-        if let Some(zone) = outputs.first().and_then(|(head, _)| self.zone(*head)) {
-            self.last_zone = Some(zone);
         }
         self.zones != before
     }
@@ -326,20 +321,6 @@ impl Overwinter {
         let pointer = self.seat.get_pointer().map(|p| p.current_location());
         let here = pointer.and_then(|at| self.outputs.at(at));
         here.or_else(|| self.outputs.first())
-    }
-
-    /// The part of the first output that windows are placed in and maximized to.
-    pub fn work_area(&self) -> Rectangle<i32, Logical> {
-        let layers = &self.shell.layers;
-        let zone = self.outputs.first().and_then(|h| layers.zone(h.id));
-        zone.or(layers.last_zone).unwrap_or_else(|| self.area())
-    }
-
-    /// As [`work_area`](Self::work_area), of the output that most of this is on.
-    pub fn work_area_around(&self, rect: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
-        let head = self.outputs.mostly(rect);
-        let zone = head.and_then(|h| self.shell.layers.zone(h.id));
-        zone.unwrap_or_else(|| self.work_area())
     }
 
     /// The output is gone, or not in use any more.

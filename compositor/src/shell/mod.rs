@@ -2,22 +2,25 @@
 //!
 //! What holds at any time:
 //!
-//! 1. The stack holds each shown window and each ghost once, lowest first, and nothing else.
-//! 2. A dialog stands above its parent; raising one raises its family.
-//! 3. What has the focus is in the stack, or nothing has.
+//! 1. The layout (see [`desktop`]) holds each shown window and each ghost once, and nothing else. Where they stand, what is above
+//!    what and who has the focus is as it says.
+//! 2. The stack holds those of them that are seen, lowest first.
+//! 3. What has the focus has a place in the layout, or nothing has.
 //! 4. The keyboard's Wayland focus is the focused window's surface, unless that window's group holds its input, a layer surface
 //!    has the keyboard, or the session is locked.
 //! 5. A window bound to a copy that is not its group's holder is never shown.
 
 use std::collections::BTreeMap;
 
-use smithay::utils::{Logical, Point, Rectangle};
+use overwinter_layout::{Arrangement, Desktop};
+use smithay::utils::{Logical, Rectangle};
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use overwinter_session::ids::GroupId;
 
 mod apply;
 mod binding;
+mod desktop;
 mod focus;
 mod frame;
 mod ghost;
@@ -25,9 +28,7 @@ mod group;
 mod layers;
 mod lock;
 mod order;
-mod placement;
 mod present;
-mod stack;
 mod surface;
 mod swap;
 mod toplevels;
@@ -40,10 +41,9 @@ pub use group::{Group, Phase};
 pub use layers::{Layer, Layers};
 pub use lock::{Cover, Lock};
 pub use order::{Listener, Standing};
-pub use stack::Stack;
 pub use surface::{Unmanaged, WindowSurface};
 pub use toplevels::{Entry, Toplevel};
-pub use window::{ModeWish, ResizeAnchor, ShellWindow, Visibility, WindowMode};
+pub use window::{ModeWish, ShellWindow, Visibility, WindowMode};
 
 /// Names a window for its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,16 +69,17 @@ pub struct Shell {
     ghosts: BTreeMap<GhostId, Ghost>,
     groups: BTreeMap<GroupId, Group>,
     grants: BTreeMap<String, Grant>,
-    stack: Stack,
+    desktop: Desktop,
+    /// As it was computed last.
+    arrangement: Arrangement,
+    /// What is seen of it.
+    stack: Vec<Item>,
     /// Menus and tooltips of X11 clients, lowest first.
     pub unmanaged: Vec<Unmanaged>,
     /// Panels, wallpapers, launchers.
     pub layers: Layers,
     /// Set while the session is locked.
     pub lock: Option<Lock>,
-    focus: Option<Item>,
-    /// The user (or a new window) chose it; false when it fell to the topmost window.
-    focus_chosen: bool,
     wanted: Vec<(GroupId, overwinter_session::ids::Generation)>,
     last_id: u64,
 }
@@ -94,16 +95,6 @@ impl Shell {
         let id = WindowId(self.next_id());
         self.windows.insert(id, ShellWindow::new(id, window));
         id
-    }
-
-    /// Lowest first.
-    pub fn stack(&self) -> &[Item] {
-        self.stack.items()
-    }
-
-    /// What has the focus.
-    pub fn focus(&self) -> Option<Item> {
-        self.focus
     }
 
     /// A window by name.
@@ -141,23 +132,6 @@ impl Shell {
         self.mark_ghosts(group);
     }
 
-    /// Moves what stands there (a drag).
-    pub fn move_item(&mut self, item: Item, to: Point<i32, Logical>) {
-        match item {
-            Item::Window(id) => {
-                if let Some(window) = self.windows.get_mut(&id) {
-                    window.location = to;
-                    window.anchor = None;
-                }
-            }
-            Item::Ghost(id) => {
-                if let Some(ghost) = self.ghosts.get_mut(&id) {
-                    ghost.move_to(to);
-                }
-            }
-        }
-    }
-
     /// All windows, shown or not.
     pub fn windows(&self) -> impl Iterator<Item = &ShellWindow> {
         self.windows.values()
@@ -171,9 +145,15 @@ impl Shell {
             .map(|w| w.id)
     }
 
-    /// Whether the window is on screen.
+    /// Whether the window has its place on the desktop: it, and no ghost, stands for itself.
     pub fn is_shown(&self, id: WindowId) -> bool {
-        self.stack.contains(Item::Window(id))
+        self.stands(Item::Window(id))
+    }
+
+    /// Whether it is on screen.
+    pub fn is_seen(&self, item: Item) -> bool {
+        let slot = self.slot(item);
+        slot.is_some_and(|s| s.visibility == overwinter_layout::Visibility::Shown)
     }
 
     /// Hidden windows that draw towards being shown.
@@ -183,7 +163,8 @@ impl Shell {
 
     /// Whether a commit of this window asks for a frame.
     pub fn needs_frames(&self, id: WindowId) -> bool {
-        self.is_shown(id) || self.windows.get(&id).is_some_and(ShellWindow::is_restoring)
+        self.is_seen(Item::Window(id))
+            || self.windows.get(&id).is_some_and(ShellWindow::is_restoring)
     }
 
     /// The parent that the client named, if it is one of ours.
@@ -208,19 +189,6 @@ impl Shell {
         let ancestors = std::iter::successors(Some(parent), |at| named(*at));
         let circle = ancestors.take(self.windows.len()).any(|at| at == id);
         (!circle).then_some(parent)
-    }
-
-    /// The window at the root of a chain of parents.
-    fn family_root(&self, id: WindowId) -> WindowId {
-        let mut root = id;
-        // A client can make no cycle that smithay lets pass, but a bound costs nothing.
-        for _ in 0..self.windows.len() {
-            match self.parent_of(root) {
-                Some(parent) => root = parent,
-                None => break,
-            }
-        }
-        root
     }
 
     /// The group that this window belongs to: its own, or the one of its nearest bound parent.
@@ -249,72 +217,6 @@ impl Shell {
         match item {
             Item::Window(id) => self.windows.get(&id).map(ShellWindow::rect),
             Item::Ghost(id) => self.ghosts.get(&id).map(Ghost::rect),
-        }
-    }
-
-    /// Puts an item on top, with its family above it: parents below children, otherwise in the order they have.
-    fn raise(&mut self, item: Item) {
-        let family: Vec<Item> = match item {
-            Item::Ghost(id) => match self.ghosts.get(&id).map(|g| g.group) {
-                Some(group) => {
-                    let mut ghosts: Vec<Item> = self
-                        .stack()
-                        .iter()
-                        .copied()
-                        .filter(|i| {
-                            matches!(i, Item::Ghost(_)) && self.group_of_item(*i) == Some(group)
-                        })
-                        .collect();
-                    // The one that was meant goes above the group's others.
-                    ghosts.retain(|i| *i != item);
-                    ghosts.push(item);
-                    ghosts
-                }
-                None => vec![item],
-            },
-            Item::Window(id) => self.family_of(id),
-        };
-        self.stack.raise(&family);
-    }
-
-    /// The shown windows of one family: each parent followed by its children, the branch of `id` last among siblings.
-    fn family_of(&self, id: WindowId) -> Vec<Item> {
-        let mut family = Vec::new();
-        self.collect_family(self.family_root(id), id, &mut family);
-        family
-    }
-
-    fn collect_family(&self, at: WindowId, meant: WindowId, family: &mut Vec<Item>) {
-        if family.contains(&Item::Window(at)) {
-            return;
-        }
-        if self.is_shown(at) {
-            family.push(Item::Window(at));
-        }
-        let children: Vec<WindowId> = self
-            .windows
-            .keys()
-            .copied()
-            .filter(|w| self.parent_of(*w) == Some(at))
-            .collect();
-        let holds_meant = |child: &WindowId| {
-            let mut up = Some(meant);
-            for _ in 0..=self.windows.len() {
-                match up {
-                    Some(w) if w == *child => return true,
-                    Some(w) => up = self.parent_of(w),
-                    None => return false,
-                }
-            }
-            false
-        };
-        let mut ordered = children;
-        ordered.sort_by_key(|c| {
-            let place = self.stack().iter().position(|i| *i == Item::Window(*c));
-            (holds_meant(c), place)
-        });
-        for child in ordered {
-            self.collect_family(child, meant, family);
         }
     }
 }

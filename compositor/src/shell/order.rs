@@ -1,12 +1,13 @@
 //! What is seen above what, and who hears the keyboard: decided here and nowhere else, so that what is drawn, what is under the
 //! pointer and what gets frames can never differ, and nothing is above a lock.
 
+use smithay::utils::Point;
 use smithay::wayland::shell::wlr_layer::Layer as Height;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::layers::Layer;
 use super::lock::Cover;
-use super::{Item, Shell, Unmanaged, WindowMode};
+use super::{Item, Shell, Unmanaged};
 use crate::outputs::HeadId;
 
 /// One thing that is seen.
@@ -36,7 +37,8 @@ pub enum Listener {
 }
 
 impl Shell {
-    /// All that is seen, topmost first. A fullscreen window covers the panels of its output as long as it is the topmost there.
+    /// All that is seen, topmost first. A fullscreen window covers the panels of its output as long as it, or its dialog, is what
+    /// was used last there.
     pub fn order(&self) -> impl Iterator<Item = Standing<'_>> {
         let locked = self.lock.is_some();
         let locker = self
@@ -64,21 +66,15 @@ impl Shell {
             .chain(layers(Height::Background).map(Standing::Layer))
     }
 
-    /// Outputs whose topmost window is fullscreen.
+    /// Outputs that a fullscreen window covers.
     fn covered(&self) -> impl Iterator<Item = HeadId> {
-        let fills = |item: &Item| {
-            let mode = match item {
-                Item::Window(id) => self.window(*id).map(|w| w.mode),
-                Item::Ghost(id) => self.ghost(*id).map(|g| g.mode),
-            };
-            mode == Some(WindowMode::Fullscreen)
-        };
-        let topmost = move |area| {
-            let on = |item: &&Item| self.rect_of(**item).is_some_and(|r| r.overlaps(area));
-            self.stack().iter().rev().find(on)
-        };
-        let covered = self.layers.areas();
-        covered.filter_map(move |(head, area)| topmost(area).is_some_and(fills).then_some(head))
+        let stands = self.arrangement.stands.iter();
+        let covered = stands.filter(|s| s.covered_by.is_some());
+        covered.filter_map(|stand| {
+            let here = Point::from((stand.rect.x, stand.rect.y));
+            let mut areas = self.layers.areas();
+            areas.find_map(|(head, area)| (area.loc == here).then_some(head))
+        })
     }
 
     /// Who hears the keyboard (save that a group's keys may be held).

@@ -1,5 +1,6 @@
 //! Somebody asked for groups by another way than a click: they are brought to where a click would have brought them.
 
+use overwinter_layout::Op;
 use overwinter_session::ids::GroupId;
 
 use super::group::Phase;
@@ -16,7 +17,9 @@ impl Overwinter {
         let last = groups.pop();
         for group in groups {
             if let Some(item) = self.shell.main_item(group) {
-                self.shell.raise(item);
+                let mut ops = self.raise_siblings(item);
+                ops.push(Op::Raise(item.name()));
+                self.layout_all(ops);
             }
         }
         if let Some(item) = last.and_then(|group| self.shell.main_item(group)) {
@@ -36,11 +39,11 @@ impl Overwinter {
 }
 
 impl Shell {
-    /// The focus has changed: if that was the user's choice, its group is the last one chosen.
+    /// The focus may have changed: if that was the user's choice, its group is the last one chosen.
     pub(super) fn note_choice(&mut self) {
-        let group = self.focus.and_then(|item| self.group_of_item(item));
+        let group = self.focus().and_then(|item| self.group_of_item(item));
         let now = self.next_id();
-        if self.focus_chosen
+        if self.focus_is_chosen()
             && let Some(group) = group.and_then(|g| self.groups.get_mut(&g))
         {
             group.chosen = now;
@@ -53,15 +56,16 @@ impl Shell {
         let chosen = self.groups.get(&group).map_or(0, |g| g.chosen);
         let ghosts = self.ghosts_of(group);
         let focused = |id| self.ghosts.get(id).is_some_and(|g| g.focused);
-        let height = self.main_item(group).map_or(0, |i| self.stack.height(i));
+        let height = self.main_item(group).map_or(0, |i| self.height(i));
         (chosen, ghosts.iter().any(focused), height)
     }
 
     /// What stands for the group: the ghost that had the focus, else the topmost ghost or window.
     fn main_item(&self, group: GroupId) -> Option<Item> {
+        let standing = self.standing();
         let items = || {
-            let items = self.stack.items().iter().rev().copied();
-            items.filter(move |item| self.group_of_item(*item) == Some(group))
+            let items = standing.iter().rev().copied();
+            items.filter(|item| self.group_of_item(*item) == Some(group))
         };
         let focused = |item: &Item| match item {
             Item::Ghost(id) => self.ghosts.get(id).is_some_and(|g| g.focused),

@@ -25,6 +25,14 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::WindowMode;
 
+/// A tile touches its neighbours, or what is between them, on all sides: no shadow, no round corners.
+const TILED: [State; 4] = [
+    State::TiledLeft,
+    State::TiledRight,
+    State::TiledTop,
+    State::TiledBottom,
+];
+
 /// A window's surfaces, and how its client is spoken to.
 #[derive(Debug, Clone)]
 pub struct WindowSurface(Made);
@@ -43,6 +51,31 @@ struct X11Window {
     wl: WlSurface,
     /// What the shell wishes; none: as the client likes.
     size: Rc<Cell<Option<Size<i32, Logical>>>>,
+    mode: Rc<Cell<WindowMode>>,
+    /// The last mode whose size it had.
+    drawn: Rc<Cell<WindowMode>>,
+}
+
+impl X11Window {
+    fn set_mode(&self, mode: WindowMode) {
+        if self.mode.replace(mode) == mode {
+            return;
+        }
+        let told = self.surface.set_maximized(mode == WindowMode::Maximized);
+        let fullscreen = mode == WindowMode::Fullscreen;
+        if let Err(error) = told.and_then(|()| self.surface.set_fullscreen(fullscreen)) {
+            tracing::debug!(%error, "an X11 window does not hear of its mode");
+        }
+    }
+
+    fn bbox(&self) -> Rectangle<i32, Logical> {
+        bbox_from_surface_tree(&self.wl, (0, 0))
+    }
+
+    /// An X11 window has the size that it is given, sooner or later.
+    fn has_answered(&self) -> bool {
+        self.size.get().is_none_or(|size| size == self.bbox().size)
+    }
 }
 
 /// What an X11 client shows past every window manager: menus, tooltips. It is where the client put it, above the windows, and
@@ -64,8 +97,13 @@ impl WindowSurface {
 
     /// An X11 window that is mapped, and its surface.
     pub fn x11(surface: X11Surface, wl: WlSurface) -> WindowSurface {
-        let size = Rc::default();
-        WindowSurface(Made::X11(X11Window { surface, wl, size }))
+        WindowSurface(Made::X11(X11Window {
+            surface,
+            wl,
+            size: Rc::default(),
+            mode: Rc::new(Cell::new(WindowMode::Floating)),
+            drawn: Rc::new(Cell::new(WindowMode::Floating)),
+        }))
     }
 
     /// The X11 window that it is.
@@ -73,14 +111,6 @@ impl WindowSurface {
         match &self.0 {
             Made::Toplevel(..) => None,
             Made::X11(x11) => Some(&x11.surface),
-        }
-    }
-
-    /// The size that an X11 window is to have; none: as the client likes.
-    pub fn x11_size(&self) -> Option<Size<i32, Logical>> {
-        match &self.0 {
-            Made::Toplevel(..) => None,
-            Made::X11(x11) => x11.size.get(),
         }
     }
 
@@ -115,23 +145,53 @@ impl WindowSurface {
         }
     }
 
+    /// The size that it is asked to have, sent or not.
+    pub fn wanted_size(&self) -> Option<Size<i32, Logical>> {
+        match &self.0 {
+            Made::Toplevel(_, toplevel) => toplevel.with_pending_state(|state| state.size),
+            Made::X11(x11) => x11.size.get(),
+        }
+    }
+
     /// How it fills the desktop. Sent later.
     pub fn set_mode(&self, mode: WindowMode) {
-        let (maximized, fullscreen) = (
-            mode == WindowMode::Maximized,
-            mode == WindowMode::Fullscreen,
-        );
         match &self.0 {
             Made::Toplevel(_, toplevel) => {
-                set_state(toplevel, State::Maximized, maximized);
-                set_state(toplevel, State::Fullscreen, fullscreen);
-            }
-            Made::X11(X11Window { surface, .. }) => {
-                let told = surface.set_maximized(maximized);
-                if let Err(error) = told.and_then(|()| surface.set_fullscreen(fullscreen)) {
-                    tracing::debug!(%error, "an X11 window does not hear of its mode");
+                set_state(toplevel, State::Maximized, mode == WindowMode::Maximized);
+                set_state(toplevel, State::Fullscreen, mode == WindowMode::Fullscreen);
+                for edge in TILED {
+                    set_state(toplevel, edge, mode == WindowMode::Tiled);
                 }
             }
+            Made::X11(x11) => x11.set_mode(mode),
+        }
+    }
+
+    /// The mode that it was asked to have and has drawn for.
+    pub fn drawn_mode(&self) -> WindowMode {
+        let toplevel = match &self.0 {
+            Made::Toplevel(_, toplevel) => toplevel,
+            Made::X11(x11) => return x11.drawn.get(),
+        };
+        let states = toplevel.current_state().states;
+        let modes = [
+            (State::Fullscreen, WindowMode::Fullscreen),
+            (State::Maximized, WindowMode::Maximized),
+            (State::TiledLeft, WindowMode::Tiled),
+        ];
+        let drawn = modes.iter().find(|(flag, _)| states.contains(*flag));
+        drawn.map_or(WindowMode::Floating, |(_, mode)| *mode)
+    }
+
+    /// Whether it has heard all that was sent: what it draws now is its answer.
+    pub fn has_answered(&self) -> bool {
+        match &self.0 {
+            Made::Toplevel(_, toplevel) => with_states(toplevel.wl_surface(), |states| {
+                let data = states.data_map.get::<XdgToplevelSurfaceData>();
+                let role = data.and_then(|d| d.lock().ok());
+                role.is_some_and(|r| r.pending_configures().is_empty())
+            }),
+            Made::X11(x11) => x11.has_answered(),
         }
     }
 
@@ -266,7 +326,7 @@ impl WindowSurface {
     pub fn bbox(&self) -> Rectangle<i32, Logical> {
         match &self.0 {
             Made::Toplevel(window, _) => window.bbox(),
-            Made::X11(x11) => bbox_from_surface_tree(&x11.wl, (0, 0)),
+            Made::X11(x11) => x11.bbox(),
         }
     }
 
@@ -288,8 +348,10 @@ impl WindowSurface {
 
     /// A surface of the tree was committed.
     pub fn on_commit(&self) {
-        if let Made::Toplevel(window, _) = &self.0 {
-            window.on_commit();
+        match &self.0 {
+            Made::Toplevel(window, _) => window.on_commit(),
+            Made::X11(x11) if x11.has_answered() => x11.drawn.set(x11.mode.get()),
+            Made::X11(_) => {}
         }
     }
 

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use overwinter_layout::Op;
 use overwinter_session::Event;
 use overwinter_session::ids::{CopyId, GroupId};
 
+use super::desktop::size_of;
 use super::group::Phase;
-use super::{GhostId, Item, Visibility, WindowId};
+use super::{GhostId, Item, Visibility, WindowId, WindowMode};
 use crate::state::Overwinter;
 
 /// Ghosts whose window does not exist in the adopted copy are waited for this long.
@@ -25,6 +27,7 @@ impl Overwinter {
             return;
         };
         if state.holder == Some(copy) && state.phase == Phase::Live {
+            self.wake_windows(group);
             self.release_hold(group);
             self.emit(Event::Shown { group });
             return;
@@ -145,26 +148,22 @@ impl Overwinter {
         if !binding.ready || active != self.will_be_active(id) {
             return false;
         }
-        ghost.and_then(|g| self.shell.ghost(g)).is_none_or(|ghost| {
-            let wanted = ghost.rect().size;
+        let slot = ghost.and_then(|g| self.shell.slot(Item::Ghost(g)));
+        slot.is_none_or(|slot| {
+            let margins = window.frame_margins_in(WindowMode::of(slot));
+            let wanted = margins.inner_size(size_of(slot.rect.size()));
             window.rect().size == wanted || window.window.current_size() == Some(wanted)
         })
     }
 
     /// One window takes one ghost's place, in the stack, on the desktop and in the focus.
     fn replace(&mut self, ghost: Option<GhostId>, id: WindowId) {
-        let ghost = ghost.and_then(|g| self.shell.replace_ghost(g, id));
-        let Some(window) = self.shell.window_mut(id) else {
-            return;
-        };
-        window.visibility = Visibility::Shown;
-        if let Some(ghost) = ghost {
-            window.location = ghost.rect().loc;
-            window.mode = ghost.mode;
+        let had_focus = ghost.is_some_and(|g| self.shell.focus() == Some(Item::Ghost(g)));
+        let nobody_chose = !self.shell.focus_is_chosen();
+        if let Some(ghost) = ghost.and_then(|g| self.give_way(g, id)) {
             // One from the store had the focus where it came from, and here nobody has chosen another.
-            let chosen = ghost.focused && ghost.source.is_none() && !self.shell.focus_chosen;
-            if chosen || self.shell.focus == Some(Item::Ghost(ghost.id)) {
-                self.focus_item(Some(Item::Window(id)));
+            if !had_focus && nobody_chose && ghost.focused && ghost.source.is_none() {
+                self.focus_window(id);
             }
         } else {
             self.show_window(id);
@@ -175,9 +174,13 @@ impl Overwinter {
     fn finish_swap(&mut self, group: GroupId, leftovers: &[GhostId]) {
         let focused_leftover = leftovers
             .iter()
-            .any(|g| self.shell.focus == Some(Item::Ghost(*g)));
+            .any(|g| self.shell.focus() == Some(Item::Ghost(*g)));
+        let heir = self.shell.shown_windows_of(group).last().copied();
+        if let Some(id) = heir.filter(|_| focused_leftover) {
+            self.focus_window(id);
+        }
         for ghost in leftovers {
-            self.shell.remove_ghost(*ghost);
+            self.remove_ghost(*ghost);
         }
         let mut arrived = false;
         if let Some(state) = self.shell.groups.get_mut(&group) {
@@ -185,19 +188,11 @@ impl Overwinter {
             state.had_focus = None;
             arrived = std::mem::take(&mut state.arrived);
         }
-        if focused_leftover {
-            match self.shell.shown_windows_of(group).last().copied() {
-                Some(id) => self.focus_item(Some(Item::Window(id))),
-                None => self.focus_top(),
-            }
-        } else if self.shell.focus.is_none() && arrived {
-            self.after(ARRIVAL, |state| {
-                if state.shell.focus.is_none() {
-                    state.focus_top();
-                }
-            });
-        } else if self.shell.focus.is_none() {
-            self.focus_top();
+        self.wake_windows(group);
+        if arrived && !focused_leftover {
+            self.after(ARRIVAL, Overwinter::inherit_focus);
+        } else {
+            self.inherit_focus();
         }
         self.release_hold(group);
         self.pointer_refocus();
@@ -214,20 +209,8 @@ impl Overwinter {
                     .or_else(|| self.window_named(group, &ghost.name))
             });
             let mapped = back.filter(|w| self.shell.window(*w).is_some_and(|w| w.mapped));
-            let ghost = mapped.and_then(|w| self.shell.replace_ghost(id, w));
-            let window = mapped.and_then(|w| self.shell.window_mut(w));
-            let (Some(ghost), Some(window)) = (ghost, window) else {
-                self.shell.remove_ghost(id);
-                if self.shell.focus == Some(Item::Ghost(id)) {
-                    self.focus_top();
-                }
-                continue;
-            };
-            let window_id = window.id;
-            window.visibility = Visibility::Shown;
-            window.location = ghost.rect().loc;
-            if self.shell.focus == Some(Item::Ghost(id)) {
-                self.focus_item(Some(Item::Window(window_id)));
+            if mapped.and_then(|w| self.give_way(id, w)).is_none() {
+                self.remove_ghost(id);
             }
         }
         let mut had_focus = None;
@@ -237,13 +220,13 @@ impl Overwinter {
             had_focus = state.had_focus.take();
         }
         self.show_hidden_of_holder(group);
+        self.wake_windows(group);
+        let had_focus = had_focus.filter(|id| self.shell.is_shown(*id));
         match had_focus {
-            Some(id) if self.shell.focus.is_none() && self.shell.is_shown(id) => {
-                self.focus_item(Some(Item::Window(id)));
-            }
-            _ if self.shell.focus.is_none() => self.focus_top(),
-            _ => self.refresh_activated(),
+            Some(id) if self.shell.focus().is_none() => self.focus_window(id),
+            _ => self.inherit_focus(),
         }
+        self.refresh_activated();
         self.release_hold(group);
         self.pointer_refocus();
         self.schedule_frame();
@@ -279,7 +262,7 @@ impl Overwinter {
             .collect();
         for id in hidden {
             self.show_window(id);
-            self.shell.raise(Item::Window(id));
+            self.layout_all([Op::Raise(Item::Window(id).name())]);
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Toplevel {
     pub activated: bool,
     /// How it fills the desktop.
     pub mode: WindowMode,
+    /// Put away.
+    pub minimized: bool,
 }
 
 impl Shell {
@@ -52,11 +54,11 @@ impl Shell {
 }
 
 impl Overwinter {
-    /// Everything that stands on the desktop, by entry. Of two that an app gives the same name, the upper one.
+    /// Everything that stands on the desktop, put away or on whichever workspace, by entry. Of two that an app gives the same name, the upper one.
     pub fn toplevels(&self) -> BTreeMap<Entry, Toplevel> {
-        let described = self.shell.stack().iter().filter_map(|item| {
-            let entry = self.shell.entry_of(*item)?;
-            Some((entry, self.describe(*item)?))
+        let described = self.shell.standing().into_iter().filter_map(|item| {
+            let entry = self.shell.entry_of(item)?;
+            Some((entry, self.describe(item)?))
         });
         described.collect()
     }
@@ -82,6 +84,7 @@ impl Overwinter {
             parent: parent.and_then(|p| self.shell.entry_of(p)),
             activated: self.shell.focus() == Some(item),
             mode,
+            minimized: self.shell.is_minimised(item),
         })
     }
 }

@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
+use overwinter_layout::{self as layout, Op, Slot};
 use smithay::backend::renderer::utils::with_renderer_surface_state;
 use smithay::utils::{Logical, Point, Rectangle, Size};
 use smithay::wayland::compositor::with_states;
 use smithay::wayland::shell::xdg::{SurfaceCachedState, ToplevelSurface};
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use super::placement::{centre_on, place};
+use super::desktop::{size_of, size_to};
 use super::surface::WindowSurface;
 use super::{Binding, Item, WindowId};
-use crate::input::Edges;
 use crate::state::Overwinter;
 
 /// How a window fills the desktop.
@@ -19,19 +19,23 @@ use crate::state::Overwinter;
 pub enum WindowMode {
     /// Where the user put it.
     Floating,
+    /// Beside others in the strip of its workspace.
+    Tiled,
     /// The work area.
     Maximized,
     /// The output.
     Fullscreen,
 }
 
-/// What a client or a panel wishes of a window's mode.
+/// What a client or a panel wishes of how a window is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModeWish {
     /// Maximized, or no longer.
     Maximized(bool),
-    /// Fullscreen, or no longer.
-    Fullscreen(bool),
+    /// Fullscreen, on this output or where it is; or no longer.
+    Fullscreen(bool, Option<layout::OutputId>),
+    /// Put away, or no longer.
+    Minimized(bool),
 }
 
 /// Whether a mapped window is shown, and if not, why.
@@ -47,15 +51,6 @@ pub enum Visibility {
     MayAsk,
 }
 
-/// While the left or top edge is dragged the opposite one stays where it is.
-#[derive(Debug, Clone, Copy)]
-pub struct ResizeAnchor {
-    /// The edges that move.
-    pub edges: Edges,
-    /// The window before.
-    pub from: Rectangle<i32, Logical>,
-}
-
 /// A client's toplevel.
 #[derive(Debug)]
 pub struct ShellWindow {
@@ -63,26 +58,26 @@ pub struct ShellWindow {
     pub id: WindowId,
     /// What it is made of and by which protocol: surfaces, popups, bounding box, configures.
     pub window: WindowSurface,
-    /// Where the window geometry's top left corner stands.
+    /// Where the window geometry's top left corner stands: as the layout says, once the client has drawn what it was asked for.
     pub location: Point<i32, Logical>,
     /// Has a buffer.
     pub mapped: bool,
-    /// It has a place on the desktop, also while it is not mapped.
-    pub placed: bool,
+    /// `location` says where it stands.
+    pub(super) placed: bool,
     /// When it got its first buffer.
     pub first_buffer: Option<Instant>,
     /// Whether it may be on the desktop.
     pub visibility: Visibility,
-    /// How it fills the desktop.
+    /// How it fills the desktop, as the layout says.
     pub mode: WindowMode,
-    /// What it goes back to from fullscreen.
-    maximized_beneath: bool,
-    /// Where it goes back to from maximized or fullscreen.
-    pub restore: Option<Rectangle<i32, Logical>>,
-    /// Applied with the first commit that has this size.
-    pub moving_to: Option<Rectangle<i32, Logical>>,
-    /// See [`ResizeAnchor`].
-    pub anchor: Option<ResizeAnchor>,
+    /// What is wished of its place while it has none.
+    place: layout::Place,
+    /// It has filled the desktop ever since it was opened: nobody knows yet how large it is otherwise.
+    never_floated: bool,
+    /// The size, frame included, that the layout was last told it has by itself.
+    drew: Option<Size<i32, Logical>>,
+    /// What the layout was last told of its limits.
+    limits: layout::Limits,
     /// Its frame is drawn by the session.
     pub framed: bool,
     /// Takes the focus instead of its parent.
@@ -103,10 +98,10 @@ impl ShellWindow {
             first_buffer: None,
             visibility: Visibility::Shown,
             mode: WindowMode::Floating,
-            maximized_beneath: false,
-            restore: None,
-            moving_to: None,
-            anchor: None,
+            place: layout::Place::default(),
+            never_floated: false,
+            drew: None,
+            limits: layout::Limits::default(),
             framed: false,
             modal: false,
             binding: None,
@@ -182,6 +177,52 @@ impl ShellWindow {
         self.window.size_limits()
     }
 
+    /// Its size with its frame.
+    pub(super) fn outer_size(&self) -> Size<i32, Logical> {
+        self.frame_margins().outer(self.rect()).size
+    }
+
+    /// Asks for what the slot says; the caller sends it. A window that floats and was never asked for a size goes on choosing it.
+    pub(super) fn ask_for(&mut self, slot: &Slot) {
+        let mode = WindowMode::of(slot);
+        let margins = self.frame_margins_in(mode);
+        let size = margins.inner_size(size_of(slot.rect.size()));
+        let floats = mode == WindowMode::Floating;
+        let chose = self.window.wanted_size().is_none() && size == self.geometry().size;
+        if floats && self.never_floated {
+            self.set_size(None);
+        } else if !(floats && chose) {
+            self.set_size(Some(size));
+        }
+        self.window.set_mode(mode);
+        self.window.set_resizing(slot.resizing);
+        self.drew = None;
+    }
+
+    /// The sizes that the client accepts, with the frame around them.
+    fn outer_limits(&self) -> layout::Limits {
+        let margins = self.frame_margins();
+        let outer = |size: Size<i32, Logical>| {
+            let around = margins.outer(Rectangle::from_size(size)).size;
+            let along = |inner: i32, outer: i32| if inner > 0 { outer } else { 0 };
+            layout::Size::new(along(size.w, around.w), along(size.h, around.h))
+        };
+        let (min, max) = self.size_limits();
+        layout::Limits {
+            min: outer(min),
+            max: outer(max),
+        }
+    }
+
+    /// What is wished of its place, before it has one.
+    pub fn wish_place(&mut self, place: layout::Place) {
+        self.place = place;
+    }
+
+    fn fills(&self) -> bool {
+        self.place.maximised || self.place.fullscreen
+    }
+
     fn has_buffer(&self) -> bool {
         with_renderer_surface_state(self.wl_surface(), |s| s.buffer().is_some()).unwrap_or(false)
     }
@@ -215,31 +256,71 @@ impl Overwinter {
     }
 
     fn configure_first(&mut self, id: WindowId) {
-        let area = self.work_area().size;
-        let Some(window) = self.shell.window(id) else {
-            return;
-        };
-        let bounds = window.frame_margins().inner_size(area);
-        if window.is_configured() {
+        let window = self.shell.window(id);
+        if window.is_none_or(|w| w.is_configured()) {
             return;
         }
-        window.window.set_bounds(bounds);
+        self.ask_first(id);
         self.configure_as_ghost(id);
         if let Some(window) = self.shell.window(id) {
             window.window.send_configure();
         }
     }
 
+    /// Asks a window that has no place yet for what it is to have when it gets one.
+    fn ask_first(&mut self, id: WindowId) {
+        let Some(opening) = self.opening(id) else {
+            return;
+        };
+        let (size, room) = self.shell.desktop.propose(&opening);
+        let floats = self.shell.desktop.would_float(&opening);
+        let Some(window) = self.shell.window_mut(id) else {
+            return;
+        };
+        window.mode = match (window.place.fullscreen, window.place.maximised, floats) {
+            (true, _, _) => WindowMode::Fullscreen,
+            (_, true, _) => WindowMode::Maximized,
+            (_, _, true) => WindowMode::Floating,
+            (_, _, false) => WindowMode::Tiled,
+        };
+        let margins = window.frame_margins();
+        window.window.set_bounds(margins.inner_size(size_of(room)));
+        let size = size.map(|size| margins.inner_size(size_of(size)));
+        window.set_size(size);
+        window.window.set_mode(window.mode);
+    }
+
+    /// How the window wants to be opened.
+    fn opening(&self, id: WindowId) -> Option<layout::Opening> {
+        let window = self.shell.window(id)?;
+        let parent = self.shell.parent_of(id).map(Item::Window);
+        let parent = parent.filter(|p| self.shell.stands(*p));
+        let mut place = window.place.clone();
+        let mut size = size_to(window.outer_size());
+        if window.fills() {
+            // A guess, for the day when it no longer does.
+            let all = self.area().size;
+            size = layout::Size::new(all.w * 3 / 4, all.h * 3 / 4);
+        } else if let Some(floating) = place.floating.as_mut().filter(|_| window.mapped) {
+            *floating = layout::Rect::of(floating.at(), size);
+        }
+        Some(layout::Opening {
+            parent: parent.map(Item::name),
+            modal: window.modal,
+            size,
+            limits: window.outer_limits(),
+            place: Some(place),
+            focus: true,
+            ..layout::Opening::default()
+        })
+    }
+
     fn map_window(&mut self, id: WindowId) {
-        let location = self.first_place(id);
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
         window.mapped = true;
-        window.placed = true;
         window.first_buffer = Some(Instant::now());
-        window.location = location;
-        window.moving_to = None;
         self.decide_visibility(id);
         let shown = self
             .shell
@@ -255,109 +336,129 @@ impl Overwinter {
         }
     }
 
-    /// Where a window that appears goes.
-    fn first_place(&self, id: WindowId) -> Point<i32, Logical> {
-        let area = self.work_area();
-        let Some(window) = self.shell.window(id) else {
-            return area.loc;
+    /// A frame was committed: what the client chose of its size and its limits is told to the layout.
+    pub(super) fn settle(&mut self, id: WindowId) {
+        let item = Item::Window(id);
+        let Some(slot) = self.shell.slot(item).copied() else {
+            return;
         };
-        match window.mode {
-            // One that was hidden for a while comes back where it stood.
-            WindowMode::Floating if window.placed => return window.location,
-            WindowMode::Floating => {}
-            WindowMode::Maximized => return area.loc + window.frame_margins().offset(),
-            WindowMode::Fullscreen => return self.area().loc,
-        }
-        let margins = window.frame_margins();
-        let size = margins.outer(window.rect()).size;
-        let parent = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
-        if let Some(parent) = parent.and_then(|p| self.shell.window(p)) {
-            let parent = parent.frame_margins().outer(parent.rect());
-            return centre_on(area, parent, size) + margins.offset();
-        }
-        let others: Vec<_> = self
-            .shell
-            .stack()
-            .iter()
-            .filter_map(|item| self.shell.outer_rect_of(*item))
-            .collect();
-        place(area, size, &others) + margins.offset()
-    }
-
-    /// Applies what waited for the client's new size.
-    fn settle(&mut self, id: WindowId) {
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
-        let size = window.geometry().size;
-        if let Some(target) = window.moving_to
-            && (target.size == size || window.window.current_size() == Some(target.size))
-        {
-            window.location = target.loc;
-            window.moving_to = None;
+        let limits = window.outer_limits();
+        let outer = window.outer_size();
+        let other = size_to(outer) != slot.rect.size() && window.drew != Some(outer);
+        let floats = window.mode == WindowMode::Floating && window.window.has_answered();
+        window.never_floated &= !floats;
+        if std::mem::replace(&mut window.limits, limits) != limits {
+            self.layout_quietly(id, Op::SetLimits(item.name(), limits));
         }
-        if let Some(anchor) = window.anchor {
-            if anchor.edges.left {
-                window.location.x = anchor.from.loc.x + anchor.from.size.w - size.w;
-            }
-            if anchor.edges.top {
-                window.location.y = anchor.from.loc.y + anchor.from.size.h - size.h;
+        if other && floats {
+            self.layout_quietly(id, Op::Drew(item.name(), size_to(outer)));
+            if let Some(window) = self.shell.window_mut(id) {
+                window.drew = Some(outer);
             }
         }
+        self.settle_at(id);
     }
 
-    /// Puts a mapped window on the desktop (on top, without focus).
+    /// Gives a mapped window its place on the desktop, without the focus.
     pub fn show_window(&mut self, id: WindowId) {
         let item = Item::Window(id);
-        if !self.shell.stack.contains(item) {
-            self.shell.stack.raise(&[item]);
-        }
+        let Some(opening) = self.opening(id) else {
+            return;
+        };
         if let Some(window) = self.shell.window_mut(id) {
             window.visibility = Visibility::Shown;
+            window.limits = opening.limits;
+            window.never_floated = window.fills();
+            window.placed = false;
         }
-        self.schedule_frame();
+        if self.shell.desktop.window(item.name()).is_some() {
+            self.layout_all([Op::Conceal(item.name(), false)]);
+        } else {
+            let opening = layout::Opening {
+                focus: false,
+                ..opening
+            };
+            self.layout_all([Op::Open(item.name(), opening)]);
+        }
+        self.adopt_family(id);
     }
 
-    /// Puts what stands on the desktop there.
+    /// The window has a place: it is a dialog of what it says, and its own dialogs stand above it.
+    pub(super) fn adopt_family(&mut self, id: WindowId) {
+        // Of a dialog whose parent's ghost stands in, the layout knows better.
+        let wanted = |of: WindowId| match self.shell.parent_of(of).map(|p| Item::Window(p).name()) {
+            None => Some(None),
+            Some(parent) => self.shell.desktop.window(parent).map(|_| Some(parent)),
+        };
+        let concerned = |w: &&ShellWindow| w.id == id || self.shell.parent_of(w.id) == Some(id);
+        let mut ops = Vec::new();
+        for window in self.shell.windows().filter(concerned) {
+            let name = Item::Window(window.id).name();
+            let known = self.shell.desktop.window(name);
+            if let (Some(known), Some(parent)) = (known, wanted(window.id))
+                && known.parent != parent
+            {
+                ops.push(Op::SetParent(name, parent));
+            }
+        }
+        if !ops.is_empty() {
+            self.layout_all(ops);
+        }
+    }
+
+    /// Puts what stands on the desktop there, as a drag by its corner would.
     pub fn put_window(&mut self, item: Item, at: Point<i32, Logical>) {
-        self.shell.move_item(item, at);
-        self.reconstrain_popups(item);
+        let Some(from) = self.shell.rect_of(item) else {
+            return;
+        };
+        let point = |at: Point<i32, Logical>| layout::Point::new(at.x, at.y);
+        self.layout_all([
+            Op::BeginMove(item.name(), point(from.loc)),
+            Op::Drag(point(at)),
+            Op::Drop,
+        ]);
         self.pointer_refocus();
-        self.schedule_frame();
     }
 
-    /// Takes a window off the desktop; the focus goes on.
+    /// Takes a window off the desktop; the focus goes on. It comes back where it was.
     pub fn hide_window(&mut self, id: WindowId) {
-        let item = Item::Window(id);
+        let name = Item::Window(id).name();
         let Some(window) = self.shell.window(id) else {
             return;
         };
         let surface = window.wl_surface().clone();
         self.dismiss_popups(&surface);
-        if self.shell.is_shown(id) {
-            self.shell.stack.remove(item);
-            self.focus_lost(item);
-            self.pointer_refocus();
-            self.schedule_frame();
+        let Some(place) = self.place_of_window(id) else {
+            return;
+        };
+        if let Some(window) = self.shell.window_mut(id) {
+            window.place = place;
         }
+        self.end_drag_of(id);
+        self.layout_all([Op::Close(name)]);
+        self.pointer_refocus();
+    }
+
+    /// The place that a window has, to be had again by one that takes it up.
+    pub fn place_of_window(&self, id: WindowId) -> Option<layout::Place> {
+        let place = self.shell.desktop.place_of(Item::Window(id).name())?;
+        Some(layout::Place {
+            minimised: false,
+            above: 0,
+            ..place
+        })
     }
 
     /// The toplevel is gone.
     pub fn remove_window(&mut self, id: WindowId) {
-        let next_in_family = self.shell.parent_of(id).filter(|p| self.shell.is_shown(*p));
-        let had_focus = self.shell.focus == Some(Item::Window(id));
-        if self.shell.is_shown(id) {
-            self.shell.stack.remove(Item::Window(id));
-            self.schedule_frame();
-        }
         self.end_drag_of(id);
         let binding = self.shell.windows.remove(&id).and_then(|w| w.binding);
-        if had_focus {
-            self.shell.focus = None;
-            match next_in_family {
-                Some(parent) => self.focus_item(Some(Item::Window(parent))),
-                None => self.focus_top(),
-            }
+        let name = Item::Window(id).name();
+        if self.shell.desktop.window(name).is_some() {
+            self.layout_all([Op::Close(name)]);
         }
         self.pointer_refocus();
         if let Some(binding) = binding {
@@ -367,9 +468,17 @@ impl Overwinter {
 
     /// A child got another parent: it goes above it.
     pub fn parent_changed_of(&mut self, id: WindowId) {
-        if self.shell.is_shown(id) {
-            self.shell.raise(Item::Window(id));
-            self.schedule_frame();
+        self.adopt_family(id);
+    }
+
+    /// A dialog takes the focus instead of its parent, or no longer.
+    pub fn set_modal(&mut self, id: WindowId, modal: bool) {
+        if let Some(window) = self.shell.window_mut(id) {
+            window.modal = modal;
+        }
+        let name = Item::Window(id).name();
+        if self.shell.desktop.window(name).is_some() {
+            self.layout_all([Op::SetModal(name, modal)]);
         }
     }
 
@@ -385,82 +494,48 @@ impl Overwinter {
         }
     }
 
-    /// As [`set_mode`](Self::set_mode), by what is wished. A fullscreen window stays so, and is maximized or not afterwards.
+    /// What a client or a panel wishes of a window; the caller sends the configure. One that was put away and is to fill the
+    /// desktop comes back.
     pub fn wish_mode(&mut self, id: WindowId, wish: ModeWish) {
+        let name = Item::Window(id).name();
+        if self.shell.desktop.window(name).is_none() {
+            return self.wish_for_later(id, wish);
+        }
+        let op = match wish {
+            ModeWish::Maximized(on) => Op::SetMaximised(name, on),
+            ModeWish::Fullscreen(on, output) => Op::SetFullscreen {
+                window: name,
+                on,
+                output,
+            },
+            ModeWish::Minimized(on) => Op::SetMinimised(name, on),
+        };
+        self.layout_quietly(id, op);
+        if matches!(
+            wish,
+            ModeWish::Maximized(true) | ModeWish::Fullscreen(true, _)
+        ) {
+            self.layout_quietly(id, Op::SetMinimised(name, false));
+        }
+    }
+
+    /// As [`wish_mode`](Self::wish_mode), of a window that has no place yet.
+    fn wish_for_later(&mut self, id: WindowId, wish: ModeWish) {
         let Some(window) = self.shell.window_mut(id) else {
             return;
         };
-        let fullscreen = window.mode == WindowMode::Fullscreen;
-        let mode = match wish {
-            ModeWish::Maximized(on) if fullscreen => {
-                window.maximized_beneath = on;
-                return;
-            }
-            ModeWish::Maximized(true) => WindowMode::Maximized,
-            ModeWish::Maximized(false) => WindowMode::Floating,
-            ModeWish::Fullscreen(true) => {
-                if !fullscreen {
-                    window.maximized_beneath = window.mode == WindowMode::Maximized;
-                }
-                WindowMode::Fullscreen
-            }
-            ModeWish::Fullscreen(false) if !fullscreen => return,
-            ModeWish::Fullscreen(false) if window.maximized_beneath => WindowMode::Maximized,
-            ModeWish::Fullscreen(false) => WindowMode::Floating,
-        };
-        self.set_mode(id, mode);
+        match wish {
+            ModeWish::Maximized(on) => window.place.maximised = on,
+            ModeWish::Fullscreen(on, _) => window.place.fullscreen = on,
+            ModeWish::Minimized(on) => window.place.minimised = on,
+        }
+        if window.is_configured() {
+            self.ask_first(id);
+        }
     }
 
-    /// Sets mode, size and place in the pending state; the caller sends it.
-    pub fn set_mode(&mut self, id: WindowId, mode: WindowMode) {
-        let rect = self.shell.rect_of(Item::Window(id)).unwrap_or_default();
-        let (output, area) = (self.area_around(rect), self.work_area_around(rect));
-        let Some(window) = self.shell.window_mut(id) else {
-            return;
-        };
-        if window.mode == mode {
-            return;
-        }
-        let floats = window.mode == WindowMode::Floating;
-        if floats && window.mapped {
-            window.restore = Some(window.rect());
-        }
-        window.mode = mode;
-        window.anchor = None;
-        let target = match mode {
-            WindowMode::Floating => window.restore.take(),
-            WindowMode::Maximized => Some(window.frame_margins().inner(area)),
-            WindowMode::Fullscreen => Some(output),
-        };
-        window.moving_to = target;
-        window.set_size(target.map(|t| t.size));
-        window.window.set_mode(mode);
-    }
-
-    /// The output, or the room that panels leave of it, changed: windows that fill it follow, others stay in reach.
+    /// Outputs came, went or changed, or what panels leave of them: windows that fill one follow, others stay in reach.
     pub fn refit_windows(&mut self) {
-        if self.outputs.first().is_none() {
-            return;
-        }
-        let rooms = self.shell.windows().map(|w| {
-            let rect = w.moving_to.unwrap_or_else(|| w.rect());
-            (self.area_around(rect), self.work_area_around(rect))
-        });
-        let rooms: Vec<_> = rooms.collect();
-        for (window, (output, area)) in self.shell.windows.values_mut().zip(rooms) {
-            let filled = match window.mode {
-                WindowMode::Floating => {
-                    let last = area.loc + area.size.to_point() - Point::from((64, 32));
-                    window.location.x = window.location.x.min(last.x);
-                    window.location.y = window.location.y.min(last.y);
-                    continue;
-                }
-                WindowMode::Maximized => window.frame_margins().inner(area),
-                WindowMode::Fullscreen => output,
-            };
-            window.moving_to = Some(filled);
-            window.set_size(Some(filled.size));
-            window.send_pending();
-        }
+        self.lay_out_outputs();
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use overwinter_layout::{Edges, Op, Place};
 use smithay::delegate_xwayland_shell;
 use smithay::utils::{Logical, Point, Rectangle, Size};
 use smithay::wayland::selection::SelectionTarget;
@@ -16,7 +17,7 @@ use smithay::xwayland::xwm::{Reorder, ResizeEdge, WmWindowProperty, X11Window, X
 use smithay::xwayland::{X11Surface, X11Wm, XwmHandler};
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use crate::input::{DragKind, Edges};
+use crate::input::DragKind;
 use crate::shell::{Item, ModeWish, Unmanaged, WindowId, WindowMode, WindowSurface};
 use crate::state::Overwinter;
 
@@ -42,7 +43,7 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Windows {
     known: BTreeMap<X11Window, Known>,
-    places: BTreeMap<X11Window, Point<i32, Logical>>,
+    places: BTreeMap<X11Window, Place>,
     /// The last surface of each, which it will not have again.
     former: BTreeMap<X11Window, WlSurface>,
     /// The order that the X server was told last.
@@ -117,8 +118,8 @@ impl Overwinter {
             self.schedule_frame();
         }
         if let Some(window) = window {
-            if let Some(at) = self.shell.window(window).filter(|w| w.mapped) {
-                self.x11.windows.places.insert(id, at.location);
+            if let Some(place) = self.place_of_window(window) {
+                self.x11.windows.places.insert(id, place);
             }
             self.remove_window(window);
         }
@@ -191,7 +192,7 @@ impl Overwinter {
     }
 
     fn x11_has_surface(&mut self, id: X11Window, wl: WlSurface) {
-        let place = self.x11.windows.places.get(&id).copied();
+        let place = self.x11.windows.places.remove(&id);
         let Some(known) = self.x11.windows.known.get_mut(&id) else {
             return;
         };
@@ -212,7 +213,7 @@ impl Overwinter {
         if let Some(shell) = self.shell.window_mut(window) {
             shell.framed = !surface.is_decorated();
             if let Some(place) = place {
-                (shell.location, shell.placed) = (place, true);
+                shell.wish_place(place);
             }
         }
         // It may have drawn before anybody knew whose the surface was.
@@ -228,22 +229,20 @@ impl Overwinter {
             .collect();
         for (id, surface) in windows {
             let shown = self.shell.is_shown(id);
-            let Some(window) = self.shell.window_mut(id).filter(|w| w.mapped) else {
+            let Some(window) = self.shell.window(id).filter(|w| w.mapped) else {
                 continue;
             };
-            let size = window
-                .window
-                .x11_size()
-                .map_or(surface.geometry().size, granted);
-            let at = window.moving_to.map_or(window.location, |to| to.loc);
-            if window
-                .moving_to
-                .is_some_and(|to| to.size == window.geometry().size)
-            {
-                // No commit will come that this could wait for.
-                (window.location, window.moving_to) = (at, None);
+            let size = window.window.wanted_size();
+            let size = size.map_or(surface.geometry().size, granted);
+            let waits = window.window.drawn_mode() != window.mode;
+            if waits && window.window.has_answered() {
+                // It had the size already: no commit will come.
+                self.window_committed(id, true);
             }
-            let rect = Rectangle::new(at, size);
+            let Some(window) = self.shell.window(id) else {
+                continue;
+            };
+            let rect = Rectangle::new(window.location, size);
             let told = if surface.geometry() == rect {
                 Ok(())
             } else {
@@ -416,8 +415,14 @@ impl XwmHandler for Overwinter {
         };
         match property {
             WmWindowProperty::MotifHints => {
-                shell.framed = !window.is_decorated();
-                self.schedule_frame();
+                let (id, framed) = (shell.id, !window.is_decorated());
+                if std::mem::replace(&mut shell.framed, framed) != framed {
+                    self.frame_changed(id);
+                }
+            }
+            WmWindowProperty::Hints if window.hints().is_some_and(|hints| hints.urgent) => {
+                let name = Item::Window(shell.id).name();
+                self.layout_all([Op::Demand(name)]);
             }
             WmWindowProperty::TransientFor => {
                 let id = shell.id;
@@ -436,11 +441,19 @@ impl XwmHandler for Overwinter {
     }
 
     fn fullscreen_request(&mut self, _: XwmId, window: X11Surface) {
-        self.x11_wish(&window, ModeWish::Fullscreen(true));
+        self.x11_wish(&window, ModeWish::Fullscreen(true, None));
     }
 
     fn unfullscreen_request(&mut self, _: XwmId, window: X11Surface) {
-        self.x11_wish(&window, ModeWish::Fullscreen(false));
+        self.x11_wish(&window, ModeWish::Fullscreen(false, None));
+    }
+
+    fn minimize_request(&mut self, _: XwmId, window: X11Surface) {
+        self.x11_wish(&window, ModeWish::Minimized(true));
+    }
+
+    fn unminimize_request(&mut self, _: XwmId, window: X11Surface) {
+        self.x11_wish(&window, ModeWish::Minimized(false));
     }
 
     fn resize_request(&mut self, _: XwmId, window: X11Surface, _: u32, edge: ResizeEdge) {

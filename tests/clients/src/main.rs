@@ -1,5 +1,6 @@
 //! Runs other people's programs in sessions of their own and tells how each fared.
 
+mod desktop;
 mod panel;
 mod roster;
 mod table;
@@ -26,6 +27,9 @@ struct Args {
     /// Only say which programs there are, and their packages
     #[arg(long)]
     list: bool,
+    /// Only take the picture of a desktop in use, and put it here
+    #[arg(long, conflicts_with_all = ["names", "all", "list"])]
+    desktop: Option<PathBuf>,
     /// Where pictures and results go
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients"))]
     out: PathBuf,
@@ -41,6 +45,11 @@ fn main() -> Result<ExitCode> {
         for client in &all {
             println!("{:<24} {}", client.name, client.package);
         }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(file) = &args.desktop {
+        desktop::picture(file)?;
+        println!("{}", file.display());
         return Ok(ExitCode::SUCCESS);
     }
     for name in &args.names {

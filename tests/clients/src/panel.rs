@@ -12,7 +12,7 @@ use wayland_client::{
     Connection, Dispatch, EventQueue, Proxy, QueueHandle, backend::ObjectId, event_created_child,
 };
 use wayland_protocols_wlr::foreign_toplevel::v1::client::{
-    zwlr_foreign_toplevel_handle_v1::{self, ZwlrForeignToplevelHandleV1},
+    zwlr_foreign_toplevel_handle_v1::{self, State, ZwlrForeignToplevelHandleV1},
     zwlr_foreign_toplevel_manager_v1::{self, ZwlrForeignToplevelManagerV1},
 };
 
@@ -27,6 +27,8 @@ pub struct Toplevel {
     pub title: String,
     /// Which app it says it belongs to.
     pub app_id: String,
+    /// It is the one that is worked with.
+    pub active: bool,
     /// Everything about it has been told once.
     told: bool,
     /// It has gone.
@@ -206,6 +208,7 @@ impl Dispatch<ZwlrForeignToplevelManagerV1, ()> for List {
                 handle: toplevel,
                 title: String::new(),
                 app_id: String::new(),
+                active: false,
                 told: false,
                 closed: false,
             });
@@ -233,6 +236,11 @@ impl Dispatch<ZwlrForeignToplevelHandleV1, ()> for List {
         match event {
             Event::Title { title } => toplevel.title = title,
             Event::AppId { app_id } => toplevel.app_id = app_id,
+            Event::State { state } => {
+                let mut states = state.chunks_exact(4);
+                let wanted = (State::Activated as u32).to_ne_bytes();
+                toplevel.active = states.any(|s| s == wanted);
+            }
             Event::Done => toplevel.told = true,
             Event::Closed => toplevel.closed = true,
             _ => {}

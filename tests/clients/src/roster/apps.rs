@@ -138,7 +138,7 @@ fn mpv(trial: &mut Trial) -> Result<()> {
 }
 
 /// Nothing that pops up by itself.
-const OFFICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+pub const OFFICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry" xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
 <item oor:path="/org.openoffice.Office.Common/Misc"><prop oor:name="ShowTipOfTheDay" oor:op="fuse"><value>false</value></prop></item>
 <item oor:path="/org.openoffice.Office.Common/Misc"><prop oor:name="FirstRun" oor:op="fuse"><value>false</value></prop></item>
@@ -148,7 +148,8 @@ const OFFICE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </oor:items>
 "#;
 
-const LETTER: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+/// A letter of one word.
+pub const LETTER: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.3" office:mimetype="application/vnd.oasis.opendocument.text">
 <office:body><office:text><text:p>middle</text:p></office:text></office:body></office:document>
 "#;

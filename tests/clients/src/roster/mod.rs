@@ -1,6 +1,6 @@
 //! Who is tried, and how each is used.
 
-mod apps;
+pub mod apps;
 mod pieces;
 mod terminals;
 mod toolkits;
