@@ -1,7 +1,7 @@
-//! A compositor under attack: this one, or weston or sway out of Debian 13, each in a runtime folder of its own.
+//! A compositor that is looked at from outside: this one, or another out of Debian 13, each in a runtime folder of its own.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -22,35 +22,83 @@ pub enum Which {
     Weston,
     /// sway of Debian 13.
     Sway,
+    /// cage of Debian 13.
+    Cage,
+    /// labwc of Debian 13.
+    Labwc,
 }
 
 impl Which {
+    /// All of them, ours first.
+    pub const ALL: [Which; 5] = [
+        Which::Overwinter,
+        Which::Weston,
+        Which::Sway,
+        Which::Cage,
+        Which::Labwc,
+    ];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Which::Overwinter => "overwinter",
             Which::Weston => "weston",
             Which::Sway => "sway",
+            Which::Cage => "cage",
+            Which::Labwc => "labwc",
         }
+    }
+
+    /// Its program and arguments; `inside` is its runtime folder.
+    fn program(self, inside: &Path) -> Vec<String> {
+        let config = inside.join("config").display().to_string();
+        let words: Vec<&str> = match self {
+            Which::Overwinter => vec![
+                "--backend",
+                "headless",
+                "--no-session",
+                "--socket",
+                "wayland-0",
+            ],
+            Which::Weston => vec![
+                "weston",
+                "--backend=headless",
+                "--renderer=pixman",
+                "--no-config",
+                "--idle-time=0",
+                "--width=1280",
+                "--height=800",
+                "--socket=wayland-0",
+            ],
+            Which::Sway => vec!["sway", "-c", &config],
+            // It lives as long as what it shows.
+            Which::Cage => vec!["cage", "--", "sleep", "infinity"],
+            Which::Labwc => vec!["labwc"],
+        };
+        words.into_iter().map(str::to_owned).collect()
     }
 }
 
 /// Where programs are.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// Folder of our own programs.
+    /// Folder of our own programs, as who runs them sees it.
     pub programs: PathBuf,
     /// Debian 13, for the others.
     pub peers: Option<PathBuf>,
+    /// Whether ours runs in there, too, beside the others and as they do.
+    pub together: bool,
 }
 
-/// A running compositor.
+/// A compositor.
 pub struct Host {
     child: Child,
     which: Which,
+    root: Option<PathBuf>,
     runtime: PathBuf,
+    inside: PathBuf,
     log: PathBuf,
-    /// Its Wayland socket.
+    /// Its Wayland socket, once it is up.
     pub socket: PathBuf,
 }
 
@@ -63,23 +111,53 @@ const NOBODY: u32 = 65534;
 /// Its open files may be as many as a login gives, whatever this process has.
 const FILES: &str = "--nofile=1024:";
 
+/// Becomes the program once it is told to.
+const GATE: &str = "read -r _ && exec \"$@\" </dev/null";
+
+/// Becomes a command in another root, with shared memory, processes and terminals.
+const ENTER: &str = "mount --bind /dev/shm \"$0/dev/shm\" && mount -t proc proc \"$0/proc\" && \
+    mount -t devpts devpts \"$0/dev/pts\" && exec chroot \"$0\" \"$@\"";
+
 impl Host {
     /// Starts it and waits until it can be connected to.
     ///
     /// # Errors
     /// When it does not come up, with its log.
     pub fn start(which: Which, places: &Places, name: &str) -> Result<Host> {
-        let (base, inside) = match (which, &places.peers) {
-            (Which::Overwinter, _) => {
+        let mut host = Host::prepare(which, places, name)?;
+        host.go()?;
+        host.await_socket(Duration::from_millis(10))?;
+        Ok(host)
+    }
+
+    /// Everything up to the start of the program itself, which [`Host::go`] starts.
+    ///
+    /// # Errors
+    /// When folders or processes cannot be made.
+    pub fn prepare(which: Which, places: &Places, name: &str) -> Result<Host> {
+        let root = match (which, places.together) {
+            (Which::Overwinter, false) => None,
+            _ => Some(
+                places
+                    .peers
+                    .clone()
+                    .with_context(|| format!("{} needs --peers", which.name()))?,
+            ),
+        };
+        let (runtime, inside) = match &root {
+            None => {
                 let base = tempfile::Builder::new()
                     .prefix("hostile-")
                     .tempdir()?
                     .keep();
                 (base.clone(), base)
             }
-            (_, None) => bail!("{} needs --peers", which.name()),
-            (_, Some(root)) => {
-                let inside = PathBuf::from(format!("/run/hostile-{}-{name}", std::process::id()));
+            Some(root) => {
+                let inside = PathBuf::from(format!(
+                    "/run/{}-{}-{name}",
+                    which.name(),
+                    std::process::id()
+                ));
                 let base = root.join(inside.strip_prefix("/")?);
                 let _ = fs::remove_dir_all(&base);
                 fs::create_dir_all(&base)?;
@@ -87,28 +165,51 @@ impl Host {
                 (base, inside)
             }
         };
-        fs::set_permissions(&base, fs::Permissions::from_mode(0o700))?;
-        let log = base.join("log");
-        let mut command = command(which, places, &base, &inside)?;
+        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700))?;
+        // No binding, no bar, no background: nobody but the guests is there.
+        fs::write(
+            runtime.join("config"),
+            "xwayland disable\noutput * resolution 1280x800\n",
+        )?;
+        let mut words = which.program(&inside);
+        if which == Which::Overwinter {
+            let program = places.programs.join("overwinter-compositor");
+            words.insert(0, program.display().to_string());
+        }
+        let log = runtime.join("log");
+        let mut command = chain(root.as_deref(), &inside);
         let child = command
-            .stdin(Stdio::null())
+            .args(words)
+            .stdin(Stdio::piped())
             .stdout(fs::File::create(&log)?)
             .stderr(fs::File::options().append(true).open(&log)?)
             .process_group(0)
             .spawn()
             .with_context(|| format!("starting {}", which.name()))?;
-        let mut host = Host {
+        Ok(Host {
             child,
             which,
-            runtime: base,
+            root,
+            runtime,
+            inside,
             log,
             socket: PathBuf::new(),
-        };
-        host.await_socket()?;
-        Ok(host)
+        })
     }
 
-    fn await_socket(&mut self) -> Result<()> {
+    /// Lets the program start.
+    ///
+    /// # Errors
+    /// When it has gone already.
+    pub fn go(&mut self) -> Result<()> {
+        open_gate(&mut self.child).with_context(|| self.log_tail())
+    }
+
+    /// Waits until it can be connected to, looking as often as this.
+    ///
+    /// # Errors
+    /// When it does not come up, with its log.
+    pub fn await_socket(&mut self, beat: Duration) -> Result<()> {
         let until = Instant::now() + READY;
         while Instant::now() < until {
             for entry in fs::read_dir(&self.runtime)?.flatten() {
@@ -130,9 +231,32 @@ impl Host {
                     self.log_tail()
                 );
             }
-            pause(Duration::from_millis(20));
+            pause(beat);
         }
         bail!("{} did not come up\n{}", self.which.name(), self.log_tail())
+    }
+
+    /// A client out of the same Debian, which [`open_gate`] starts.
+    pub fn client(&self, words: &[&str]) -> Command {
+        let display = self.socket.file_name().unwrap_or_default();
+        let mut command = chain(self.root.as_deref(), &self.inside);
+        command
+            .args(words)
+            .env("WAYLAND_DISPLAY", display)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// A file in its runtime folder, as this process sees it, and as its clients do.
+    pub fn file(&self, name: &str) -> (PathBuf, PathBuf) {
+        (self.runtime.join(name), self.inside.join(name))
+    }
+
+    /// Which one it is.
+    pub fn which(&self) -> Which {
+        self.which
     }
 
     /// Its process number.
@@ -220,51 +344,40 @@ pub fn pause(time: Duration) {
     let _ = poll(&mut [], time.as_ref());
 }
 
-fn command(which: Which, places: &Places, base: &Path, inside: &Path) -> Result<Command> {
+/// Lets something that waits at the gate start.
+///
+/// # Errors
+/// When it has gone already.
+pub fn open_gate(child: &mut Child) -> Result<()> {
+    let mut gate = child.stdin.take().context("nobody waits at the gate")?;
+    gate.write_all(b"\n").context("it ended at the gate")
+}
+
+/// What becomes the program that is put behind it, at the gate, with the same process number all along; as nobody in `root`.
+fn chain(root: Option<&Path>, inside: &Path) -> Command {
     let mut command = Command::new("prlimit");
-    command
-        .args([FILES, "--core=0"])
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
-    if which == Which::Overwinter {
-        let program = places.programs.join("overwinter-compositor");
-        let program = program
-            .canonicalize()
-            .with_context(|| format!("{} is not built", program.display()))?;
+    command.args([FILES, "--core=0"]);
+    if let Some(root) = root {
+        let nobody = NOBODY.to_string();
         command
-            .args(["setpriv", "--pdeathsig", "KILL"])
-            .arg(program)
-            .args([
-                "--backend",
-                "headless",
-                "--no-session",
-                "--socket",
-                "wayland-0",
-            ])
-            .envs([
-                ("HOME", base),
-                ("XDG_RUNTIME_DIR", base),
-                ("XDG_CONFIG_HOME", base),
-            ])
-            .env("OVERWINTER_LOG", "error")
-            .env("RUST_BACKTRACE", "1");
-        return Ok(command);
-    }
-    let root = places.peers.as_ref().context("no peers")?;
-    let nobody = NOBODY.to_string();
-    command
-        .arg("chroot")
-        .arg(root)
-        .args([
+            .args(["unshare", "--mount", "sh", "-c", ENTER])
+            .arg(root);
+        command.args([
             "setpriv",
             "--reuid",
             &nobody,
             "--regid",
             &nobody,
             "--clear-groups",
-            "--pdeathsig",
-            "KILL",
-        ])
+        ]);
+    } else {
+        command.arg("setpriv");
+    }
+    command
+        .args(["--pdeathsig", "KILL", "sh", "-c", GATE, "sh"])
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("LANG", "C.UTF-8")
         .envs([
             ("HOME", inside),
             ("XDG_RUNTIME_DIR", inside),
@@ -274,24 +387,7 @@ fn command(which: Which, places: &Places, base: &Path, inside: &Path) -> Result<
             ("WLR_BACKENDS", "headless"),
             ("WLR_RENDERER", "pixman"),
             ("WLR_LIBINPUT_NO_DEVICES", "1"),
-        ]);
-    if which == Which::Weston {
-        command.args([
-            "weston",
-            "--backend=headless",
-            "--renderer=pixman",
-            "--no-config",
-            "--idle-time=0",
-            "--socket=wayland-0",
-        ]);
-    } else {
-        let config = inside.join("config");
-        // No binding, no bar, no background: nobody but the witness and the attackers is there.
-        fs::write(
-            base.join("config"),
-            "xwayland disable\noutput * resolution 1280x800\n",
-        )?;
-        command.arg("sway").arg("-c").arg(config);
-    }
-    Ok(command)
+        ])
+        .envs([("OVERWINTER_LOG", "error"), ("RUST_BACKTRACE", "1")]);
+    command
 }

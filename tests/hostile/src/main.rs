@@ -1,20 +1,7 @@
 //! `overwinter-hostile`: throws hostile clients at a compositor and watches how everybody else fares.
 //!
-//! A round is one seed of [`wild`] or one of the [`attacks`]. It passes when the compositor still runs, a witness on a connection
-//! of its own was answered all along, a new window is drawn afterwards, memory stayed within [`PEAK`] and came back to within
-//! [`LEFT`], descriptors came back, processor time ended, and nothing in the log is a panic or an error of ours.
-
-mod attacks;
-mod host;
-mod idioms;
-mod rng;
-mod round;
-mod spec;
-mod table;
-mod values;
-mod wild;
-mod wire;
-mod witness;
+//! A round is one seed of [`overwinter_hostile::wild`] or one of the [`attacks`]. It passes when the compositor still runs, a witness on a connection
+//! of its own was answered all along, a new window is drawn afterwards, memory stayed within bounds and came back, descriptors came back, processor time ended, and nothing in the log is a panic or an error of ours.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,9 +10,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
-use host::{Places, Which};
-use round::{Outcome, Round, Stage};
-use spec::Spec;
+use overwinter_hostile::host::{Places, Which};
+use overwinter_hostile::round::{Outcome, Round, Stage};
+use overwinter_hostile::spec::Spec;
+use overwinter_hostile::{attacks, table};
 
 /// Hostile Wayland clients, at random and by name.
 #[derive(Parser)]
@@ -78,7 +66,7 @@ fn run(options: &Options) -> Result<usize> {
     more_descriptors();
     let spec = Arc::new(Spec::find()?);
     let programs = match &options.programs {
-        Some(folder) => folder.clone(),
+        Some(folder) => folder.canonicalize()?,
         None => std::env::current_exe()?
             .parent()
             .map(Path::to_owned)
@@ -87,6 +75,7 @@ fn run(options: &Options) -> Result<usize> {
     let places = Places {
         programs,
         peers: options.peers.clone(),
+        together: false,
     };
     let rounds = wanted(options)?;
     let mut stage = Stage::new(

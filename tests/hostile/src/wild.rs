@@ -79,7 +79,7 @@ pub fn play(socket: &Path, spec: &Arc<Spec>, seed: u64, tells: bool) -> Played {
         total.connections += 1;
         let mut wild = Wild {
             conn,
-            rng: Rng::new(rng.next()),
+            rng: Rng::new(rng.draw()),
             sane,
             spec: spec.clone(),
             registry: 0,
@@ -110,7 +110,7 @@ impl Wild {
     fn live(&mut self, steps: usize) -> Sent<()> {
         (self.registry, self.globals) = self.conn.globals()?;
         for (name, interface, version) in self.globals.clone() {
-            if self.rng.chance(950) {
+            if self.rng.chance(950) && self.dares("bind", &interface) {
                 self.conn.bind(self.registry, name, &interface, version)?;
             }
         }
@@ -168,9 +168,11 @@ impl Wild {
             .object(blame.object)
             .map(|k| k.interface.name.clone());
         for what in &self.batch {
-            let guilty = interface
-                .as_ref()
-                .is_none_or(|i| *i == what.0 || what.0 == "idiom");
+            let guilty = interface.as_ref().is_none_or(|i| match what.0.as_str() {
+                "idiom" => true,
+                "bind" => *i == what.1,
+                other => *i == other,
+            });
             if guilty && self.grudges.len() < 1000 {
                 let grudge = self.grudges.entry(what.clone()).or_insert(1);
                 *grudge = (*grudge * 3).min(1000);

@@ -4,6 +4,7 @@
 //! A bench gives rows; whether a goal is met is told, never asserted, since a slow machine is no bug. What cannot be measured
 //! at all is an error.
 
+mod compositor;
 mod idle;
 mod migrate;
 mod save;
@@ -153,7 +154,7 @@ pub struct Bench {
 
 /// Every bench. To add one: a module with `run() -> Result<Findings>` (see [`store`] for a short one) that takes each figure
 /// by [`Findings::measure`] and tells it as a [`Row`]; then a line here. `scripts/bench NAME` does the rest.
-pub const ALL: [Bench; 3] = [
+pub const ALL: [Bench; 4] = [
     Bench {
         name: "walking",
         about: "save, sleep, wake, update and idleness of a whole session, with a document of 1 MiB",
@@ -168,6 +169,11 @@ pub const ALL: [Bench; 3] = [
         name: "state",
         about: "saved state beside serde_json, ciborium and postcard: time, size, bytes written, thirty lenses, compile time",
         run: state::run,
+    },
+    Bench {
+        name: "compositor",
+        about: "the compositor alone beside weston, sway, cage and labwc of Debian 13: start, memory, frames, latency",
+        run: compositor::run,
     },
 ];
 
