@@ -96,6 +96,16 @@ impl Session {
         item.unwrap()
     }
 
+    /// The X11 client of this window has heard where it is.
+    fn placed(&mut self, x: &X, item: Item) -> (i32, i32) {
+        let loc = self.fixture.server.shell.rect_of(item).unwrap().loc;
+        let at = (loc.x, loc.y);
+        self.event(x, "where it is", |e| match e {
+            Event::ConfigureNotify(c) => ((i32::from(c.x), i32::from(c.y)) == at).then_some(at),
+            _ => None,
+        })
+    }
+
     /// Waits for an event of the X11 client's, and passes over others.
     fn event<T>(&mut self, x: &X, what: &str, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
         let mut found = None;
@@ -207,8 +217,14 @@ fn a_window_appears_gets_keys_and_is_closed() {
     assert_eq!((rect.size.w, rect.size.h), (300, 200));
     session.becomes(rect.loc.x + 150, rect.loc.y + 100, RED);
 
-    session.event(&x, "the X focus", |e| {
-        matches!(e, Event::FocusIn(_)).then_some(())
+    let (mut focused, mut placed) = (false, false);
+    session.event(&x, "the X focus, and where it is", |e| {
+        match e {
+            Event::FocusIn(_) => focused = true,
+            Event::ConfigureNotify(c) => placed |= i32::from(c.x) == rect.loc.x,
+            _ => {}
+        }
+        (focused && placed).then_some(())
     });
     let keyboard = session.viewer.us_keyboard();
     tap(&keyboard, KEY_A);
@@ -415,6 +431,7 @@ fn a_drag_is_the_clients_only_while_it_holds_a_press() {
     let x = session.x11();
     let window = x.open("W", (300, 200), RED);
     let item = session.shown("W");
+    session.placed(&x, item);
     let at = session.fixture.server.shell.rect_of(item).unwrap().loc;
     let kind = x.atom("_NET_WM_MOVERESIZE");
     // No button is held.

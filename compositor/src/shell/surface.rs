@@ -42,18 +42,18 @@ enum Made {
     /// By xdg-shell. Everything that its tree of surfaces can do smithay's [`Window`] does.
     Toplevel(Window, ToplevelSurface),
     /// By an X11 client. Where it is and how large it is the X server is told when the round of the event loop ends.
-    X11(X11Window),
+    X11(Rc<X11Window>),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct X11Window {
     surface: X11Surface,
     wl: WlSurface,
     /// What the shell wishes; none: as the client likes.
-    size: Rc<Cell<Option<Size<i32, Logical>>>>,
-    mode: Rc<Cell<WindowMode>>,
+    size: Cell<Option<Size<i32, Logical>>>,
+    mode: Cell<WindowMode>,
     /// The last mode whose size it had.
-    drawn: Rc<Cell<WindowMode>>,
+    drawn: Cell<WindowMode>,
 }
 
 impl X11Window {
@@ -97,13 +97,13 @@ impl WindowSurface {
 
     /// An X11 window that is mapped, and its surface.
     pub fn x11(surface: X11Surface, wl: WlSurface) -> WindowSurface {
-        WindowSurface(Made::X11(X11Window {
+        WindowSurface(Made::X11(Rc::new(X11Window {
             surface,
             wl,
-            size: Rc::default(),
-            mode: Rc::new(Cell::new(WindowMode::Floating)),
-            drawn: Rc::new(Cell::new(WindowMode::Floating)),
-        }))
+            size: Cell::default(),
+            mode: Cell::new(WindowMode::Floating),
+            drawn: Cell::new(WindowMode::Floating),
+        })))
     }
 
     /// The X11 window that it is.
@@ -206,8 +206,8 @@ impl WindowSurface {
     pub fn set_activated(&self, on: bool) -> bool {
         match &self.0 {
             Made::Toplevel(window, _) => window.set_activated(on),
-            Made::X11(X11Window { surface, .. }) => {
-                surface.is_activated() != on && surface.set_activated(on).is_ok()
+            Made::X11(x11) => {
+                x11.surface.is_activated() != on && x11.surface.set_activated(on).is_ok()
             }
         }
     }
@@ -299,12 +299,12 @@ impl WindowSurface {
                 let current = cached.current();
                 (current.min_size, current.max_size)
             }),
-            Made::X11(X11Window { surface, .. }) => {
+            Made::X11(x11) => {
                 let least = |size: Option<Size<i32, Logical>>| {
                     let size = size.unwrap_or_default();
                     Size::from((size.w.max(0), size.h.max(0)))
                 };
-                (least(surface.min_size()), least(surface.max_size()))
+                (least(x11.surface.min_size()), least(x11.surface.max_size()))
             }
         }
     }
