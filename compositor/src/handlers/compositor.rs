@@ -26,7 +26,7 @@ pub fn root_of(surface: &WlSurface) -> WlSurface {
 
 impl CompositorHandler for Overwinter {
     fn compositor_state(&mut self) -> &mut CompositorState {
-        &mut self.protocols.compositor
+        self.protocols.compositor.current()
     }
 
     fn client_compositor_state<'a>(&self, client: &'a Client) -> &'a CompositorClientState {
@@ -45,6 +45,7 @@ impl CompositorHandler for Overwinter {
     }
 
     fn new_surface(&mut self, surface: &WlSurface) {
+        self.protocols.compositor.keep(surface);
         self.tell_likely_scale(surface);
     }
 

@@ -1,5 +1,7 @@
-//! Who draws title bars: the clients. Both protocols exist so that clients that would rather not do it anyway.
+//! Who draws title bars. A client that says who should is heard; where it leaves the choice the configuration decides. Clients that
+//! speak neither protocol draw their own.
 
+use overwinter_config::Decorations;
 use smithay::delegate_kde_decoration;
 use smithay::delegate_xdg_decoration;
 use smithay::reexports::wayland_protocols::xdg::decoration::zv1::server::zxdg_toplevel_decoration_v1::Mode;
@@ -14,24 +16,34 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use crate::state::Overwinter;
 
-fn client_side(toplevel: &ToplevelSurface) {
-    toplevel.with_pending_state(|state| state.decoration_mode = Some(Mode::ClientSide));
-    if toplevel.is_initial_configure_sent() {
-        toplevel.send_configure();
+impl Overwinter {
+    /// The client would have this mode, or leaves the choice.
+    fn decorate(&mut self, toplevel: &ToplevelSurface, wish: Option<Mode>) {
+        let mode = wish.unwrap_or(match self.appearance.decorations {
+            Decorations::Client => Mode::ClientSide,
+            Decorations::Server => Mode::ServerSide,
+        });
+        toplevel.with_pending_state(|state| state.decoration_mode = Some(mode));
+        if let Some(id) = self.shell.window_of(toplevel.wl_surface()) {
+            self.frame_window(id, mode == Mode::ServerSide);
+        }
+        if toplevel.is_initial_configure_sent() {
+            toplevel.send_configure();
+        }
     }
 }
 
 impl XdgDecorationHandler for Overwinter {
     fn new_decoration(&mut self, toplevel: ToplevelSurface) {
-        client_side(&toplevel);
+        self.decorate(&toplevel, None);
     }
 
-    fn request_mode(&mut self, toplevel: ToplevelSurface, _mode: Mode) {
-        client_side(&toplevel);
+    fn request_mode(&mut self, toplevel: ToplevelSurface, mode: Mode) {
+        self.decorate(&toplevel, Some(mode));
     }
 
     fn unset_mode(&mut self, toplevel: ToplevelSurface) {
-        client_side(&toplevel);
+        self.decorate(&toplevel, None);
     }
 }
 
@@ -42,11 +54,24 @@ impl KdeDecorationHandler for Overwinter {
 
     fn request_mode(
         &mut self,
-        _surface: &WlSurface,
+        surface: &WlSurface,
         decoration: &OrgKdeKwinServerDecoration,
-        _mode: WEnum<KdeMode>,
+        mode: WEnum<KdeMode>,
     ) {
-        decoration.mode(KdeMode::Client);
+        let id = self.shell.window_of(surface);
+        let server = matches!(mode, WEnum::Value(KdeMode::Server)) && id.is_some();
+        if let Some(id) = id {
+            self.frame_window(id, server);
+            if let Some(window) = self.shell.window(id).filter(|w| w.is_configured()) {
+                window.send_pending();
+            }
+        }
+        // None at all is what a client gets that says so: no frame, and no title bar of its own either.
+        decoration.mode(match mode {
+            WEnum::Value(KdeMode::None) => KdeMode::None,
+            _ if server => KdeMode::Server,
+            _ => KdeMode::Client,
+        });
     }
 }
 

@@ -4,7 +4,6 @@
 use calloop::LoopHandle;
 use smithay::input::SeatState;
 use smithay::reexports::wayland_protocols_misc::server_decoration::server::org_kde_kwin_server_decoration_manager::Mode as KdeMode;
-use smithay::wayland::compositor::CompositorState;
 use smithay::wayland::cursor_shape::CursorShapeManagerState;
 use smithay::wayland::fractional_scale::FractionalScaleManagerState;
 use smithay::wayland::idle_inhibit::IdleInhibitManagerState;
@@ -54,6 +53,7 @@ mod session_lock;
 mod shm;
 mod shortcuts_inhibit;
 mod surface_extras;
+mod surface_lists;
 mod text_input;
 mod wl_surface;
 mod xdg_checked;
@@ -61,11 +61,12 @@ mod xdg_popup;
 mod xdg_shell;
 
 pub use compositor::root_of;
+use surface_lists::SurfaceLists;
 
 /// The globals that smithay keeps for us. Those that are only kept alive have no reader.
 pub struct Protocols {
     /// wl_compositor, wl_subcompositor.
-    pub compositor: CompositorState,
+    pub compositor: SurfaceLists,
     /// wl_shm.
     pub shm: ShmState,
     /// wl_seat.
@@ -125,7 +126,7 @@ impl Protocols {
         type O = Overwinter;
         let primary_selection = PrimarySelectionState::new::<O>(display);
         Protocols {
-            compositor: CompositorState::new_v6::<O>(display),
+            compositor: SurfaceLists::new(display),
             shm: ShmState::new::<O>(
                 display,
                 [wl_shm::Format::Abgr8888, wl_shm::Format::Xbgr8888],

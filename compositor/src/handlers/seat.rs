@@ -29,6 +29,15 @@ impl SeatHandler for Overwinter {
     }
 
     fn cursor_image(&mut self, _seat: &Seat<Overwinter>, image: CursorImageStatus) {
+        // The client that is left takes its image along; on a frame the frame's is shown.
+        let image = self.frame_cursor().unwrap_or(image);
+        self.show_cursor(image);
+    }
+}
+
+impl Overwinter {
+    /// The pointer looks like this from now on.
+    pub fn show_cursor(&mut self, image: CursorImageStatus) {
         self.backend.cursor_changed(&image);
         self.input.cursor = image;
         if self.backend.draws_cursor() {

@@ -1,4 +1,4 @@
-//! wl_surface and what belongs to it: smithay's, but for two things.
+//! wl_surface and what belongs to it: smithay's, but for a few things.
 //!
 //! The end of a surface is heard of while its client can still be told what that means for it.
 //!
@@ -15,7 +15,7 @@ use smithay::wayland::compositor::{
 };
 use wayland_server::backend::ClientId;
 use wayland_server::protocol::wl_callback::WlCallback;
-use wayland_server::protocol::wl_compositor::WlCompositor;
+use wayland_server::protocol::wl_compositor::{self, WlCompositor};
 use wayland_server::protocol::wl_region::WlRegion;
 use wayland_server::protocol::wl_subcompositor::{self, WlSubcompositor};
 use wayland_server::protocol::wl_subsurface::{self, WlSubsurface};
@@ -30,13 +30,31 @@ use crate::state::Overwinter;
 // What `delegate_compositor!` does, with surfaces and subsurfaces looked at first.
 delegate_global_dispatch!(Overwinter: [WlCompositor: ()] => CompositorState);
 delegate_global_dispatch!(Overwinter: [WlSubcompositor: ()] => CompositorState);
-delegate_dispatch!(Overwinter: [WlCompositor: ()] => CompositorState);
 delegate_dispatch!(Overwinter: [WlRegion: RegionUserData] => CompositorState);
 delegate_dispatch!(Overwinter: [WlCallback: ()] => CompositorState);
 
 /// How many subsurfaces may stand on one another. Trees are walked by functions that call themselves, and again for each surface
 /// that is added: one of thousands would take the stack, and everybody's time before that.
 const DEEPEST: usize = 128;
+
+impl Dispatch<WlCompositor, ()> for Overwinter {
+    fn request(
+        this: &mut Self,
+        client: &Client,
+        compositor: &WlCompositor,
+        request: wl_compositor::Request,
+        data: &(),
+        display: &DisplayHandle,
+        init: &mut DataInit<'_, Self>,
+    ) {
+        if matches!(request, wl_compositor::Request::CreateSurface { .. }) {
+            this.protocols.compositor.turn();
+        }
+        <CompositorState as Dispatch<WlCompositor, (), Self>>::request(
+            this, client, compositor, request, data, display, init,
+        );
+    }
+}
 
 impl Dispatch<WlSubcompositor, ()> for Overwinter {
     fn request(
@@ -100,6 +118,7 @@ impl Dispatch<WlSurface, SurfaceUserData> for Overwinter {
     }
 
     fn destroyed(this: &mut Self, client: ClientId, surface: &WlSurface, data: &SurfaceUserData) {
+        this.protocols.compositor.find(surface);
         <CompositorState as Dispatch<WlSurface, SurfaceUserData, Self>>::destroyed(
             this, client, surface, data,
         );

@@ -106,6 +106,16 @@ impl XdgShellHandler for Overwinter {
         }
     }
 
+    fn title_changed(&mut self, surface: ToplevelSurface) {
+        let id = self.shell.window_of(surface.wl_surface());
+        if id
+            .and_then(|id| self.shell.window(id))
+            .is_some_and(|w| w.framed)
+        {
+            self.schedule_frame();
+        }
+    }
+
     fn parent_changed(&mut self, surface: ToplevelSurface) {
         if let Some(id) = self.shell.window_of(surface.wl_surface()) {
             self.parent_changed_of(id);

@@ -22,6 +22,7 @@ use crate::state::Overwinter;
 mod bindings;
 mod constraint;
 mod drag;
+mod frame;
 mod gestures;
 mod held;
 mod keyboard;
@@ -29,6 +30,7 @@ mod pointer;
 mod touch;
 
 pub use drag::{Drag, DragKind, edges_of};
+pub use frame::FrameInput;
 pub use held::{HeldKey, HeldKeys};
 pub use keyboard::Keymap;
 
@@ -51,6 +53,7 @@ pub struct InputState {
     sent: BTreeSet<Keycode>,
     swallowed_buttons: BTreeSet<u32>,
     drag: Option<Drag>,
+    frame: FrameInput,
     /// The menu that takes all input, and the surface at its root.
     pub popup_grab: Option<(WlSurface, PopupGrab<Overwinter>)>,
     /// The surface that the pointer was last said to be over, and where that stood.
@@ -100,6 +103,7 @@ impl InputState {
             sent: BTreeSet::new(),
             swallowed_buttons: BTreeSet::new(),
             drag: None,
+            frame: FrameInput::default(),
             popup_grab: None,
             over: None,
             fingers: Vec::new(),

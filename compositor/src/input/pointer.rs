@@ -3,18 +3,18 @@
 use smithay::backend::input::ButtonState;
 use smithay::desktop::utils::under_from_surface_tree;
 use smithay::desktop::{PopupPointerGrab, WindowSurfaceType};
-use smithay::input::pointer::{AxisFrame, ButtonEvent, MotionEvent};
+use smithay::input::pointer::{AxisFrame, ButtonEvent, MotionEvent, PointerHandle};
 use smithay::utils::{Logical, Point, SERIAL_COUNTER};
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use overwinter_layout::Edges;
 
 use super::DragKind;
-use crate::shell::{Item, Shell, Standing};
+use crate::shell::{FramePart, Item, Shell, Standing};
 use crate::state::Overwinter;
 
 /// linux/input-event-codes.h
-const BTN_LEFT: u32 = 0x110;
+pub(super) const BTN_LEFT: u32 = 0x110;
 const BTN_RIGHT: u32 = 0x111;
 
 /// What is under the pointer.
@@ -22,6 +22,8 @@ const BTN_RIGHT: u32 = 0x111;
 pub(super) enum Under {
     Nothing,
     Ghost(Item),
+    /// The frame of a window or a ghost.
+    Frame(Item, FramePart),
     Window {
         item: Item,
         surface: WlSurface,
@@ -39,7 +41,7 @@ impl Under {
     pub(super) fn item(&self) -> Option<Item> {
         match self {
             Under::Nothing | Under::Other { .. } => None,
-            Under::Ghost(item) | Under::Window { item, .. } => Some(*item),
+            Under::Ghost(item) | Under::Frame(item, _) | Under::Window { item, .. } => Some(*item),
         }
     }
 
@@ -51,7 +53,7 @@ impl Under {
             | Under::Other {
                 surface, origin, ..
             } => Some((surface, origin)),
-            Under::Nothing | Under::Ghost(_) => None,
+            Under::Nothing | Under::Ghost(_) | Under::Frame(..) => None,
         }
     }
 }
@@ -108,6 +110,7 @@ pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
                 };
             }
         };
+        let frame = || shell.frame_part(item, at);
         match item {
             Item::Window(id) => {
                 let Some(window) = shell.window(id) else {
@@ -134,6 +137,9 @@ pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
                     return Under::Ghost(item);
                 }
             }
+        }
+        if let Some(part) = frame() {
+            return Under::Frame(item, part);
         }
     }
     Under::Nothing
@@ -168,7 +174,7 @@ impl Overwinter {
             self.drag_to(at);
             None
         } else {
-            under(&self.shell, at).surface()
+            self.look_at(&pointer, at)
         };
         self.input.over.clone_from(&focus);
         let serial = SERIAL_COUNTER.next_serial();
@@ -185,6 +191,21 @@ impl Overwinter {
         if self.backend.draws_cursor() || self.input.drag_icon.is_some() {
             self.schedule_frame();
         }
+    }
+
+    /// What client's surface is there; a frame that is there instead lights up, unless the pointer is held.
+    fn look_at(
+        &mut self,
+        pointer: &PointerHandle<Overwinter>,
+        at: Point<f64, Logical>,
+    ) -> Option<(WlSurface, Point<f64, Logical>)> {
+        let under = under(&self.shell, at);
+        let frame = match under {
+            Under::Frame(item, part) if !pointer.is_grabbed() => Some((item, part)),
+            _ => None,
+        };
+        self.frame_entered(frame);
+        under.surface().filter(|_| !self.frame_is_held())
     }
 
     /// Outputs went or moved: the pointer is on one of them, wherever it was.
@@ -207,7 +228,7 @@ impl Overwinter {
         self.user_is_there();
         match state {
             ButtonState::Pressed => {
-                if self.press_is_ours(button) {
+                if self.press_is_ours(button, time) {
                     self.input.swallowed_buttons.insert(button);
                     return;
                 }
@@ -216,6 +237,7 @@ impl Overwinter {
                 // What moved while the button was held is looked at again.
                 self.input.scene_moved = true;
                 self.end_drag();
+                self.frame_released(button);
                 if self.input.swallowed_buttons.remove(&button) {
                     return;
                 }
@@ -234,7 +256,7 @@ impl Overwinter {
     }
 
     /// Focus and raise; true when no client is to hear of the press: a drag with Super, or a ghost's waking click.
-    fn press_is_ours(&mut self, button: u32) -> bool {
+    fn press_is_ours(&mut self, button: u32, time: u32) -> bool {
         let Some(pointer) = self.seat.get_pointer() else {
             return true;
         };
@@ -263,6 +285,12 @@ impl Overwinter {
                 self.start_drag(item, DragKind::Resize(self.nearest_corner(item, at)));
                 return true;
             }
+        }
+        if let Under::Frame(item, part) = under
+            && !pointer.is_grabbed()
+        {
+            self.frame_pressed(item, part, button, time);
+            return true;
         }
         if pointer.is_grabbed() && !matches!(under, Under::Ghost(_)) {
             return false;
@@ -330,7 +358,7 @@ impl Overwinter {
             return;
         }
         let at = pointer.current_location();
-        let focus = under(&self.shell, at).surface();
+        let focus = self.look_at(&pointer, at);
         if self.input.over == focus {
             return;
         }

@@ -6,6 +6,7 @@ use smithay::utils::{Logical, Point, SERIAL_COUNTER};
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::pointer::{Under, under};
+use crate::shell::FramePart;
 use crate::state::Overwinter;
 
 impl Overwinter {
@@ -30,6 +31,9 @@ impl Overwinter {
             && (!touch.is_grabbed() || matches!(found, Under::Ghost(_)))
         {
             self.raise_and_focus(item);
+        }
+        if let Under::Frame(item, FramePart::Button(button)) = found {
+            self.press_frame_button(item, button);
         }
         let focus = under(&self.shell, at).surface();
         // All fingers belong to what the first one touched.

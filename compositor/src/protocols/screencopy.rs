@@ -304,6 +304,10 @@ impl Overwinter {
             .get_pointer()
             .map(|p| p.current_location())
             .unwrap_or_default();
+        if with_cursor {
+            self.decor
+                .prepare_cursor(&self.input.cursor, &self.appearance, head.scale());
+        }
         let scene = Scene {
             shell: &self.shell,
             decor: &self.decor,

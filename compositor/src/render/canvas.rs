@@ -97,7 +97,6 @@ impl Canvas {
         }
     }
 
-    #[allow(dead_code)]
     /// Paints through a mask of one byte a pixel, `width` of them a row, its corner at `at` (pixels).
     pub fn stencil(
         &mut self,
@@ -135,6 +134,11 @@ impl Canvas {
         self.size
     }
 
+    /// Pixels per logical pixel.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// For the renderers.
     pub fn buffer(&self) -> MemoryRenderBuffer {
         MemoryRenderBuffer::from_slice(
@@ -167,7 +171,6 @@ pub fn ring(x: f64, y: f64, radius: f64, width: f64) -> impl Fn(f64, f64) -> f64
     move |px, py| disc(px, py).abs() - width / 2.0
 }
 
-#[allow(dead_code)]
 /// A stroke with round ends.
 pub fn stroke(from: (f64, f64), to: (f64, f64), width: f64) -> impl Fn(f64, f64) -> f64 + Copy {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
@@ -179,7 +182,6 @@ pub fn stroke(from: (f64, f64), to: (f64, f64), width: f64) -> impl Fn(f64, f64)
     }
 }
 
-#[allow(dead_code)]
 /// A rectangle (left, top, right, bottom) with round corners.
 pub fn rounded(
     [left, top, right, bottom]: [f64; 4],

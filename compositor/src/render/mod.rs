@@ -10,7 +10,7 @@ use smithay::backend::renderer::element::utils::{Relocate, RelocateRenderElement
 use smithay::backend::renderer::element::{AsRenderElements, Kind, render_elements};
 use smithay::backend::renderer::{Color32F, Texture};
 use smithay::input::pointer::{CursorImageStatus, CursorImageSurfaceData};
-use smithay::utils::{Logical, Physical, Point, Scale, Transform};
+use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Transform};
 use smithay::wayland::compositor::with_states;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -20,6 +20,7 @@ mod appearance;
 mod arrow;
 mod canvas;
 mod client_surface;
+mod cursor;
 mod decor;
 mod frames;
 mod offscreen;
@@ -174,10 +175,16 @@ impl Scene<'_> {
                             .window
                             .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
                     );
+                    let item = Item::Window(id);
+                    self.decor
+                        .frame(renderer, self.shell, item, scale, &mut elements);
                 }
                 Standing::Item(Item::Ghost(id)) => {
                     if let Some(ghost) = self.shell.ghost(id) {
                         ghost.elements(renderer, scale, self.decor, &mut elements);
+                        let item = Item::Ghost(id);
+                        self.decor
+                            .frame(renderer, self.shell, item, scale, &mut elements);
                     }
                 }
             }
@@ -212,15 +219,21 @@ impl Scene<'_> {
                     Kind::Cursor,
                 ));
             }
-            CursorImageStatus::Named(_) if cursor.draw_named => {
-                let at = cursor.location.to_physical(scale);
+            CursorImageStatus::Named(icon) if cursor.draw_named => {
+                let image = self.decor.cursors.get(*icon, self.scale);
+                let buffer = match image {
+                    Some(image) => &image.buffer,
+                    None => arrow::buffer(),
+                };
+                let hot = image.map_or_else(Default::default, |image| image.hot);
+                let at = (cursor.location - hot).to_physical(scale);
                 let arrow = MemoryRenderBufferRenderElement::from_buffer(
                     renderer,
                     at,
-                    arrow::buffer(),
+                    buffer,
                     None,
-                    None,
-                    None,
+                    image.map(|image| Rectangle::from_size(image.pixels)),
+                    image.map(|image| image.size),
                     Kind::Cursor,
                 );
                 match arrow {

@@ -69,6 +69,8 @@ impl Overwinter {
         self.end_popup_grab_of_others(surface.as_ref());
         self.refresh_activated();
         self.keyboard_refocus();
+        // Its frame looks different.
+        self.schedule_frame();
     }
 
     /// Tells each window whether it is the active one. One that a fence took the focus from goes on looking active: its

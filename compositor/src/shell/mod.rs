@@ -35,7 +35,7 @@ mod toplevels;
 mod window;
 
 pub use binding::{Binding, Grant};
-pub use frame::{Margins, TITLE};
+pub use frame::{Button, FramePart, Margins, TITLE, buttons};
 pub use ghost::Ghost;
 pub use group::{Group, Phase};
 pub use layers::{Layer, Layers};

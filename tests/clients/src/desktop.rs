@@ -213,10 +213,10 @@ impl Desktop {
         ];
         self.open("mpv", &film, &[])?;
 
-        let shell = "cd /usr/share/doc && ls --color=always -C | head -12; printf '\\n$ '; exec sleep infinity";
+        let shell = "printf '$ '; read -r line; $line; printf '$ '; exec sleep infinity";
         let terminal = [
             "--config=/dev/null",
-            "--window-size-pixels=640x360",
+            "--window-size-pixels=600x250",
             "--title=Terminal",
             "sh",
             "-c",
@@ -273,6 +273,13 @@ impl Desktop {
             let editors = self.session.running(install::EDITOR_PROGRAM)?;
             Ok(editors.is_empty().then_some(()))
         })?;
+        // The terminal was opened last and has the keyboard.
+        let before = self.look()?;
+        self.hands.type_text("overwinter status\n")?;
+        wait::until("the terminal lists the groups", || {
+            let (count, _) = before.difference(&self.look()?, before.whole());
+            Ok((count > 1_500).then_some(()))
+        })?;
         // The pointer goes where it points at nothing.
         self.hands.point((SIZE.0 - 2, SIZE.1 - 2))
     }
@@ -281,7 +288,7 @@ impl Desktop {
 /// How big Writer's window is.
 const WRITER_SIZE: &str = "<item oor:path=\"/org.openoffice.Setup/Office/Factories/\
     org.openoffice.Setup:Factory['com.sun.star.text.TextDocument']\"><prop oor:name=\"ooSetupFactoryWindowAttributes\" \
-    oor:op=\"fuse\"><value>0,0,760,520;1;0,0,0,0;</value></prop></item>";
+    oor:op=\"fuse\"><value>0,0,560,620;1;0,0,0,0;</value></prop></item>";
 
 /// Something to read.
 const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>Dormice</title>

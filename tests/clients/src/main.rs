@@ -24,6 +24,9 @@ struct Args {
     /// Every program, and docs/compatibility.md is written anew
     #[arg(long, conflicts_with = "names")]
     all: bool,
+    /// docs/compatibility.md is written from what these did now and the others did last
+    #[arg(long, requires = "names")]
+    write: bool,
     /// Only say which programs there are, and their packages
     #[arg(long)]
     list: bool,
@@ -80,7 +83,7 @@ fn main() -> Result<ExitCode> {
         outcomes.insert(client.name.to_owned(), outcome);
         table::save(&results, &outcomes)?;
     }
-    if args.all {
+    if args.all || args.write {
         std::fs::write(&args.table, table::page(&all, &outcomes))
             .with_context(|| format!("writing {}", args.table.display()))?;
     }

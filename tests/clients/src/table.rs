@@ -81,7 +81,7 @@ pub fn page(clients: &[Client], outcomes: &BTreeMap<String, Outcome>) -> String 
     let passed = outcomes.values().filter(|o| o.failure.is_none()).count();
     let mut text = format!(
         "# Programs that were tried\n\n<!-- Written by scripts/clients --all. -->\n\
-         {passed} of {} programs of Debian 12 that nobody wrote for Overwinter work. Each was started in a headless session of \
+         {passed} of {} programs of Debian 12 pass; nobody wrote them for Overwinter. Each was started in a headless session of \
          its own, typed at and clicked on through virtual devices, photographed and closed by `scripts/clients`. *Typed* and \
          *clicked* mean that the effect was seen from outside: a file the program wrote, what another program could paste, a \
          title in the list of windows, pixels. *Closed* means that it ended by itself when a panel asked its window to close, or \
@@ -119,4 +119,44 @@ fn seen(outcome: &Outcome) -> String {
     }
     words.retain(|w| !w.is_empty());
     words.join("; ").replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(held: &[Step], failure: Option<&str>) -> Outcome {
+        Outcome {
+            package: "weston".into(),
+            version: "10.0.1".into(),
+            held: held.iter().map(|s| (*s, s.name().to_owned())).collect(),
+            without: vec![Step::Clicked],
+            note: "a|note".into(),
+            failure: failure.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_step_that_did_not_hold_is_told_apart_from_one_that_makes_no_sense() {
+        let outcome = outcome(&[Step::Started, Step::Typed], Some("it\ndid not close"));
+        assert_eq!(outcome.sign(Step::Typed), "yes");
+        assert_eq!(outcome.sign(Step::Clicked), "–");
+        assert_eq!(outcome.sign(Step::Closed), "**no**");
+        assert_eq!(seen(&outcome), "typed; a\\|note; it did not close");
+    }
+
+    #[test]
+    fn the_page_counts_those_that_passed() {
+        let clients = crate::roster::all();
+        let outcomes = BTreeMap::from([
+            (clients[0].name.to_owned(), outcome(&[], Some("no"))),
+            (clients[1].name.to_owned(), outcome(&[Step::Started], None)),
+        ]);
+        let page = page(&clients, &outcomes);
+        assert!(
+            page.contains("\n1 of 2 programs of Debian 12 pass"),
+            "{page}"
+        );
+        assert_eq!(page.lines().filter(|l| l.contains("| weston |")).count(), 2);
+    }
 }

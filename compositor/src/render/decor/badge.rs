@@ -12,9 +12,6 @@ const SIDE: i32 = 30;
 /// How far from the ghost's lower right corner it stands.
 const AWAY: i32 = 12;
 
-/// Outputs that change their scale again and again fill no memory.
-const MOST: usize = 32;
-
 const NIGHT: Paint = Paint::rgb(0x12161f).faded(0.66);
 const EDGE: Paint = Paint::rgb(0xffffff).faded(0.14);
 const ASLEEP: Paint = Paint::rgb(0xdfe7fb);
@@ -37,7 +34,7 @@ pub struct Badges(BTreeMap<(Sleep, u32), Still>);
 impl Badges {
     /// Draws those that are not there yet for this scale.
     pub fn prepare(&mut self, scale: f64) {
-        if self.0.len() > MOST {
+        if self.0.len() > 2 * super::MOST {
             self.0.clear();
         }
         for sleep in [Sleep::Asleep, Sleep::Waking] {

@@ -7,8 +7,8 @@ use super::Client;
 use crate::trial::{Step, Trial};
 
 pub const CLIENTS: &[Client] = &[
-    Client::new("gtk4-widget-factory", "gtk-4-examples", widget_factory),
-    Client::new("gtk4-demo", "gtk-4-examples", gtk_demo),
+    Client::new("gtk4-widget-factory", "gtk-4-examples", widget_factory).basic(),
+    Client::new("gtk4-demo", "gtk-4-examples", gtk_demo).basic(),
     Client::new("featherpad", "featherpad", featherpad).note("Qt 5"),
     Client::new("linguist", "linguist-qt6", linguist).note("Qt 6"),
     Client::new("testdraw2", "libsdl2-tests", sdl).note("SDL 2"),
