@@ -137,6 +137,7 @@ impl Driver {
             }
             Incoming::Signal(signal) => self.quit_for_signal(state, signal),
             Incoming::QuitIsDue => self.quit_is_due(state),
+            Incoming::Wish(wish) => self.hear_wish(state, wish),
             Incoming::Ended(process) => self.process_ended(state, process),
         }
     }

@@ -7,19 +7,24 @@
 //! * [`shell`]: windows, groups of windows and their ghosts, stacking, focus, placement.
 //! * [`input`]: the one entry for all input, real or virtual.
 //! * [`render`]: the scene, frame pacing, offscreen pictures.
+//! * [`config`]: the desktop's configuration as it counts now; [`actions`]: what keys and scripts have the session do.
+//! * [`msg`]: the socket for scripts.
 //! * [`driver`]: owns the heart; [`effects`]: carries out its wishes in the world.
 //! * [`listener`]: the Wayland socket, which stays open whatever comes.
 //! * [`client`]: the only place that says who a Wayland client is.
 //!
 //! Without a heart attached the compositor is a plain, complete one: windows of any client simply work.
 
+pub mod actions;
 pub mod backend;
 pub mod client;
+pub mod config;
 pub mod driver;
 pub mod effects;
 pub mod handlers;
 pub mod input;
 pub mod listener;
+pub mod msg;
 pub mod options;
 pub mod outputs;
 pub mod protocols;

@@ -14,6 +14,17 @@ pub enum BackendKind {
     Auto,
 }
 
+/// Whether the configuration's `[[autostart]]` is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Autostart {
+    /// Unless nobody looks (headless).
+    Auto,
+    /// Also there.
+    Always,
+    /// Nothing is started.
+    Never,
+}
+
 /// `WIDTHxHEIGHT` in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputSize {
@@ -126,6 +137,12 @@ pub struct Options {
     /// Socket of overwinter-launcher; `$XDG_RUNTIME_DIR/overwinter-launcher` when absent.
     #[arg(long, value_name = "SOCKET")]
     pub launcher: Option<PathBuf>,
+    /// The desktop's configuration; `$XDG_CONFIG_HOME/overwinter/desktop.toml` when absent.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Whether what the configuration starts with the session is started; `auto`: unless it is headless.
+    #[arg(long, value_enum, default_value = "auto", env = "OVERWINTER_AUTOSTART")]
+    pub autostart: Autostart,
     /// A plain compositor: no D-Bus, no store, nothing sleeps or moves.
     #[arg(long)]
     pub no_session: bool,
@@ -162,6 +179,8 @@ impl Default for Options {
             passphrase_file: None,
             passphrase_fd: None,
             launcher: None,
+            config: None,
+            autostart: Autostart::Never,
             no_session: false,
             no_x11: false,
         }

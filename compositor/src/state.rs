@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use calloop::generic::Generic;
 use calloop::{EventLoop, Interest, LoopHandle, LoopSignal, Mode, PostAction};
-use overwinter_config::Appearance;
+use overwinter_config::{Appearance, Config};
 use overwinter_session::Event;
 use smithay::desktop::PopupManager;
 use smithay::input::Seat;
@@ -23,13 +23,16 @@ use wayland_server::{Client, Display, DisplayHandle, Resource};
 
 use crate::backend::Backend;
 use crate::client::ClientState;
+use crate::config::ConfigFile;
 use crate::driver::{self, Driver};
 use crate::effects::signals;
 use crate::handlers::Protocols;
 use crate::input::InputState;
 use crate::listener::{self, Listener};
-use crate::options::Options;
+use crate::msg::Msg;
+use crate::options::{Autostart, Options};
 use crate::outputs::Outputs;
+use crate::protocols::ext_workspace::ExtWorkspaces;
 use crate::protocols::foreign_toplevels::ForeignToplevels;
 use crate::protocols::image_copy_capture::ImageCopyCapture;
 use crate::protocols::output_management::OutputManagement;
@@ -66,6 +69,12 @@ pub struct Overwinter {
     pub shell: Shell,
     /// Keyboards, drags, held keys.
     pub input: InputState,
+    /// What the user wants, as it counts now.
+    pub config: Config,
+    /// Scripts.
+    pub msg: Msg,
+    /// Where that comes from.
+    pub config_file: ConfigFile,
     /// Colours, cursors, who draws frames: changed by [`set_appearance`](Self::set_appearance).
     pub appearance: Appearance,
     /// What is drawn at windows and ghosts.
@@ -74,6 +83,8 @@ pub struct Overwinter {
     pub screencopy: Screencopy,
     /// Captures that wait for a frame.
     pub image_copy_capture: ImageCopyCapture,
+    /// Who lists workspaces.
+    pub ext_workspaces: ExtWorkspaces,
     /// Who lists windows.
     pub foreign_toplevels: ForeignToplevels,
     /// Windows that are parents of other clients' windows.
@@ -111,7 +122,9 @@ impl Overwinter {
         let backend = Backend::new(&handle, options)?;
         let mut protocols = Protocols::new(&dh, &handle);
         let mut seat = protocols.seat.new_wl_seat(&dh, "seat0");
-        let input = InputState::new(&mut seat)?;
+        let config_file = ConfigFile::none();
+        let config = config_file.base().clone();
+        let input = InputState::new(&mut seat, &config.keyboard)?;
         let first_outputs = backend.first_outputs(options);
         virtual_keyboard::create_global(&dh);
         virtual_pointer::create_global(&dh);
@@ -137,6 +150,7 @@ impl Overwinter {
             start: Instant::now(),
             screencopy: Screencopy::new(&dh),
             image_copy_capture: ImageCopyCapture::new(&dh),
+            ext_workspaces: ExtWorkspaces::new(&dh),
             foreign_toplevels: ForeignToplevels::new(&dh),
             xdg_foreign: XdgForeign::new(&dh),
             output_power: OutputPower::new(&dh),
@@ -153,7 +167,10 @@ impl Overwinter {
             popups: PopupManager::default(),
             shell: Shell::default(),
             input,
-            appearance: Appearance::default(),
+            appearance: config.appearance.clone(),
+            config,
+            config_file,
+            msg: Msg::default(),
             backend,
             painter: None,
             x11: X11::default(),
@@ -249,6 +266,8 @@ impl Overwinter {
         }
         self.review_idle_inhibitors();
         self.tell_toplevels();
+        self.tell_workspaces();
+        self.tell_scripts();
         if let Err(error) = self.display.flush_clients() {
             tracing::warn!(%error, "clients could not be flushed");
         }
@@ -291,13 +310,20 @@ impl Overwinter {
 pub fn run(options: &Options) -> Result<()> {
     let mut event_loop = EventLoop::try_new().context("cannot create an event loop")?;
     let mut state = Overwinter::new(&event_loop, options)?;
+    state.load_config(options);
     state.listen(options.socket.as_deref())?;
     match std::env::var_os("XDG_RUNTIME_DIR") {
         _ if options.no_x11 => {}
         Some(runtime) => state.offer_x11(Path::new(&runtime)),
         None => tracing::warn!("XDG_RUNTIME_DIR is not set: X11 programs will not run"),
     }
+    state.listen_for_scripts();
     driver::attach_or_warn(&mut state, options);
+    state.tell_of_config();
+    let watched = !matches!(state.backend, Backend::Headless(_));
+    if options.autostart == Autostart::Always || (options.autostart == Autostart::Auto && watched) {
+        state.autostart();
+    }
     tracing::info!(
         socket = state.socket,
         backend = state.backend.name(),

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use common::{Client, Data, Fixture, open};
 use overwinter_compositor::outputs::{Change, Plug};
 use overwinter_compositor::shell::Item;
+use overwinter_layout::{self as layout, Op, Share};
 use wayland_client::protocol::wl_output::{self, WlOutput};
 use wayland_client::{
     Connection, Dispatch, Proxy, QueueHandle, delegate_noop, event_created_child,
@@ -246,6 +247,33 @@ fn a_window_across_two_outputs_is_drawn_on_both_at_their_scales() {
     });
     let shot = fixture.screenshot_of(&mut client, &second);
     assert_eq!(shot.at(300, 200), BLUE);
+}
+
+#[test]
+fn a_tile_that_hangs_out_of_its_output_is_not_seen_on_the_next() {
+    let (mut fixture, mut client, first, second) = two();
+    fixture.server.set_layout_options(layout::Options {
+        tile: true,
+        column: Share::of(2, 3),
+        ..layout::Options::default()
+    });
+    let mut tile = |xrgb: u32| {
+        let window = client.toplevel(&client.surface(), None);
+        window.surface.commit();
+        fixture.roundtrip(&mut client);
+        let (width, height) = client.heard(&window).size;
+        window.draw(&client, width, height, xrgb);
+        fixture.roundtrip(&mut client);
+        fixture.server.shell.focus().unwrap().name()
+    };
+    let red = tile(RED);
+    tile(BLUE);
+    let (window, raise) = (red, true);
+    fixture.server.layout(Op::Focus { window, raise }).unwrap();
+    let shot = fixture.screenshot_of(&mut client, &first);
+    assert_eq!((shot.at(30, 300), shot.at(799, 300)), (RED, BLUE));
+    let shot = fixture.screenshot_of(&mut client, &second);
+    assert!(!shot.part(0, 0, 640, 480).contains(&BLUE));
 }
 
 #[test]

@@ -17,12 +17,13 @@ delegate_noop!(Data: ignore WpSecurityContextManagerV1);
 delegate_noop!(Data: ignore WpSecurityContextV1);
 
 /// All that lets one client look at, act for or shut out others.
-const PRIVILEGED: [&str; 15] = [
+const PRIVILEGED: [&str; 16] = [
     "ext_data_control_manager_v1",
     "ext_foreign_toplevel_list_v1",
     "ext_image_copy_capture_manager_v1",
     "ext_output_image_capture_source_manager_v1",
     "ext_session_lock_manager_v1",
+    "ext_workspace_manager_v1",
     "wp_security_context_manager_v1",
     "zwlr_data_control_manager_v1",
     "zwlr_foreign_toplevel_manager_v1",

@@ -322,6 +322,8 @@ fn a_locked_session_shows_the_locker_and_gives_it_every_key() {
     assert!(locker.data.keys.contains(&Key::Enter(id)));
     fixture.roundtrip(&mut app);
     app.data.keys.clear();
+    let told = fixture.server.act(&overwinter_config::Action::Close);
+    assert!(told.unwrap_err().contains("locked"));
     // Neither keys, nor bindings, nor clicks reach anything behind the lock.
     tap(&keyboard, 30);
     keyboard.key(0, 125, 1);

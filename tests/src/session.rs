@@ -394,6 +394,9 @@ impl Session {
             "wayland-0",
             "--ready-fd",
             "3",
+            // Panels are no part of what is tested, also where there is a screen.
+            "--autostart",
+            "never",
         ];
         if self.wish.keeps {
             self.start_launcher()?;

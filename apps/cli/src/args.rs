@@ -103,6 +103,8 @@ pub enum Command {
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
     },
+    /// Ask the desktop about its windows and have it do what its keys do, for scripts (docs/msg.md)
+    Msg(Msg),
     /// Look into a saved state
     #[command(subcommand)]
     State(StateCommand),
@@ -116,6 +118,47 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// What is asked, and of which desktop.
+#[derive(clap::Args, Debug)]
+pub struct Msg {
+    /// What
+    #[command(subcommand)]
+    pub request: MsgRequest,
+    /// The answer as it comes, a line of JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The desktop's socket [default: of the one that this runs in]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub socket: Option<PathBuf>,
+}
+
+/// What can be asked.
+#[derive(Subcommand, Debug)]
+pub enum MsgRequest {
+    /// Which desktop this is
+    Version,
+    /// All windows, and the ghosts of those that sleep
+    Windows,
+    /// All workspaces
+    Workspaces,
+    /// All outputs
+    Outputs,
+    /// The window that has the focus
+    Focused,
+    /// Do what a key can do: `close`, `maximise`, `run foot`, `show-workspace mail`; [keys] of the configuration has them all
+    Action {
+        /// Its name
+        name: String,
+        /// What it needs to know
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Read the configuration again, and say what is wrong in it
+    Reload,
+    /// Tell what happens, a line for each event, until interrupted
+    Subscribe,
 }
 
 /// What can be done with a saved state. No session is asked.

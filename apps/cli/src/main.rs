@@ -6,6 +6,7 @@
 mod args;
 mod bus;
 mod carry;
+mod msg;
 mod report;
 mod screenshot;
 mod state;
@@ -67,6 +68,7 @@ fn run(args: &Args) -> Result<bool, Trouble> {
     match &args.command {
         Command::Doctor(wish) => return store::examine(wish, patience),
         Command::Store(wish) => return store::look_after(wish, patience),
+        Command::Msg(msg) => return msg::ask(msg, patience).map(|()| true),
         Command::Receive => return carry::receive(&Session::connect()?, patience),
         _ => {}
     }
@@ -115,6 +117,7 @@ fn run(args: &Args) -> Result<bool, Trouble> {
         Command::Receive
         | Command::Screenshot { .. }
         | Command::State(_)
+        | Command::Msg(_)
         | Command::Doctor(_)
         | Command::Store(_) => Ok(true),
     }

@@ -120,9 +120,15 @@ pub fn results(end: &End) -> String {
 
 /// Columns as wide as their widest cell; the last one is left ragged.
 pub fn align(rows: &[[String; 6]]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    columns(&rows)
+}
+
+/// As [`align`], of any number of columns, as many in each row.
+pub fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter()
-            .map(|row| row[column].chars().count())
+            .filter_map(|row| Some(row.get(column)?.chars().count()))
             .max()
             .unwrap_or(0)
     };

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::Share;
+use crate::mistake::meant;
 use crate::read::{Key, Reader, Value, section};
-use crate::sections::share;
+use crate::sections::{parse_share, share};
 
 /// Keys held at once. Letters are those of the key, whatever Shift makes of them: `Super+q` and `Super+Q` are the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -108,6 +109,58 @@ const PLAIN: &[(&str, Option<Action>)] = &[
     ("reload", Some(Action::Reload)),
     ("quit", Some(Action::Quit)),
 ];
+
+/// Actions that need to be told more, and the word for what.
+const WITH_MORE: &[(&str, &str)] = &[
+    ("run", "PROGRAM ARGUMENT..."),
+    ("show-workspace", "NAME"),
+    ("send-to-workspace", "NAME"),
+    ("column-width", "1/2"),
+];
+
+impl Action {
+    /// The action of this name, as scripts write it: `from_words("run", &["foot"])`, `from_words("close", &[])`. The names are
+    /// those of `[keys]`.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write instead.
+    pub fn from_words(name: &str, more: &[String]) -> Result<Action, String> {
+        let plain = PLAIN.iter().find(|(word, _)| *word == name);
+        if let Some(action) = plain.and_then(|(_, action)| action.clone()) {
+            return match more {
+                [] => Ok(action),
+                _ => Err(format!("`{name}` stands alone: write nothing after it")),
+            };
+        }
+        let wanted = WITH_MORE.iter().find(|(word, _)| *word == name);
+        let Some((_, wanted)) = wanted else {
+            let all = PLAIN.iter().filter(|(_, action)| action.is_some());
+            let mut known: Vec<&str> = all.map(|(word, _)| *word).collect();
+            known.extend(WITH_MORE.iter().map(|(word, _)| *word));
+            let meant = match meant(name, &known) {
+                Some(meant) => format!("did you mean `{meant}`? "),
+                None => String::new(),
+            };
+            let known = known.join(", ");
+            return Err(format!(
+                "unknown action `{name}`: {meant}Known here: {known}"
+            ));
+        };
+        let wrong = || format!("write `{name} {wanted}`");
+        match (name, more) {
+            ("run", [program, ..]) if !program.is_empty() => Ok(Action::Run(more.to_vec())),
+            ("show-workspace", [to]) if !to.is_empty() => Ok(Action::ShowWorkspace(to.clone())),
+            ("send-to-workspace", [to]) if !to.is_empty() => {
+                Ok(Action::SendToWorkspace(to.clone()))
+            }
+            ("column-width", [part]) => {
+                let share = parse_share(part).ok_or_else(wrong)?;
+                Ok(Action::ColumnWidth(share))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
 
 const MODIFIERS: &[&str] = &["Super", "Ctrl", "Alt", "Shift"];
 

@@ -186,18 +186,19 @@ fn position(r: &mut Reader, value: &Value) -> Option<(i32, i32)> {
 
 /// `"2/3"`.
 pub(crate) fn share(r: &mut Reader, value: &Value, into: &mut Share) {
-    let parse = |s: &str| {
-        let (part, whole) = s.split_once('/')?;
-        let (part, whole): (u32, u32) = (part.trim().parse().ok()?, whole.trim().parse().ok()?);
-        ((1..=whole).contains(&part) && whole <= 1000).then_some(Share { part, whole })
-    };
     if let Some(share) = r.parsed(
         value,
         "write a part of the width: \"1/2\", \"2/3\", \"1/1\"",
-        parse,
+        parse_share,
     ) {
         *into = share;
     }
+}
+
+pub(crate) fn parse_share(s: &str) -> Option<Share> {
+    let (part, whole) = s.split_once('/')?;
+    let (part, whole): (u32, u32) = (part.trim().parse().ok()?, whole.trim().parse().ok()?);
+    ((1..=whole).contains(&part) && whole <= 1000).then_some(Share { part, whole })
 }
 
 fn colour(s: &str) -> Option<Colour> {

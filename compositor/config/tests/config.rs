@@ -282,3 +282,40 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+#[test]
+fn scripts_write_actions_by_the_names_that_keys_have() {
+    let from = |name: &str, more: &[&str]| {
+        let more: Vec<String> = more.iter().map(|s| s.to_string()).collect();
+        Action::from_words(name, &more)
+    };
+    assert_eq!(from("focus-left", &[]), Ok(Action::Focus(Side::Left)));
+    let run = Action::Run(vec!["foot".into(), "-e".into()]);
+    assert_eq!(from("run", &["foot", "-e"]), Ok(run));
+    let width = Share { part: 2, whole: 3 };
+    assert_eq!(
+        from("column-width", &["2/3"]),
+        Ok(Action::ColumnWidth(width))
+    );
+    let name = "mail".to_owned();
+    assert_eq!(
+        from("show-workspace", &["mail"]),
+        Ok(Action::ShowWorkspace(name))
+    );
+    for (name, more, says) in [
+        ("focus-lfet", &[][..], "did you mean `focus-left`?"),
+        ("none", &[], "unknown action"),
+        ("close", &["now"], "stands alone"),
+        ("run", &[], "write `run PROGRAM"),
+        ("run", &[""], "write `run PROGRAM"),
+        ("column-width", &["3/2"], "write `column-width 1/2`"),
+        (
+            "send-to-workspace",
+            &["a", "b"],
+            "write `send-to-workspace NAME`",
+        ),
+    ] {
+        let told = from(name, more).unwrap_err();
+        assert!(told.contains(says), "{name}: {told}");
+    }
+}

@@ -33,6 +33,10 @@ enum Wanted {
         app: String,
         last: bool,
     },
+    /// Whatever the configuration says: no app of ours as far as anybody knows.
+    Program {
+        name: String,
+    },
 }
 
 /// The way to the launcher; it may be away for a while.
@@ -180,6 +184,20 @@ impl Driver {
         }
     }
 
+    /// Starts a program of the configuration. If that fails the user is told.
+    pub(super) fn run_program(
+        &mut self,
+        state: &mut Overwinter,
+        command: Vec<String>,
+        focus: bool,
+    ) {
+        let name = command.first().cloned().unwrap_or_default();
+        let wanted = Wanted::Program { name: name.clone() };
+        if let Err(why) = self.ask_launcher(state, command, focus, wanted.clone()) {
+            self.not_started(state, wanted, why);
+        }
+    }
+
     fn ask_launcher(
         &mut self,
         state: &mut Overwinter,
@@ -285,6 +303,10 @@ impl Driver {
         match wanted {
             Wanted::Heart { launch, .. } => state.emit(Event::StartFailed { launch, why }),
             Wanted::User { operation, .. } => self.end_operation(operation, Err(why)),
+            Wanted::Program { name } => self.notices.add(
+                None,
+                format!("`{name}` was not started: {why}. Everything else goes on; see its line in the configuration."),
+            ),
         }
     }
 
@@ -294,7 +316,11 @@ impl Driver {
                 let Some(wanted) = self.launcher.wanted.remove(&request) else {
                     return;
                 };
-                let (Wanted::Heart { app, .. } | Wanted::User { app, .. }) = &wanted;
+                let app = match &wanted {
+                    Wanted::Heart { app, .. } | Wanted::User { app, .. } => app,
+                    // If it turns out to be an app of ours, it registers by itself.
+                    Wanted::Program { .. } => return,
+                };
                 let instance = self.processes.add(Process {
                     process,
                     app: app.clone(),
@@ -312,7 +338,7 @@ impl Driver {
                     } if last => {
                         self.end_operation(operation, Ok(format!("{app} was started.")));
                     }
-                    Wanted::User { .. } => {}
+                    Wanted::User { .. } | Wanted::Program { .. } => {}
                 }
             }
             FromLauncher::Failed { request, why } => {

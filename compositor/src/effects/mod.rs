@@ -9,6 +9,7 @@
 //! * [`launch`]: processes; [`instances`]: which process is which instance.
 //! * [`shell`]: windows, pictures, cookies.
 //! * [`status`]: the session as JSON; [`operations`]: what was asked and how it ended; [`notices`]: what the user is told.
+//! * [`wishes`]: what the user has done by keys and scripts.
 //! * [`quit`], [`signals`]: the end of the session.
 //!
 //! Everything arrives at the main thread as an [`Incoming`], through one channel, in the order in which it was sent.
@@ -34,6 +35,7 @@ pub mod signals;
 pub mod space;
 pub mod status;
 pub mod store;
+pub mod wishes;
 
 use overwinter_proto::launch::ProcessId;
 
@@ -58,6 +60,8 @@ pub enum Incoming {
     Signal(i32),
     /// The session was to have ended by now.
     QuitIsDue,
+    /// What the user wants by a key or a script.
+    Wish(wishes::Wish),
     /// A process that outlived its launcher has ended.
     Ended(ProcessId),
 }

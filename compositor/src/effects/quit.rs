@@ -62,6 +62,14 @@ impl Driver {
         self.quit(state, operation, anyway);
     }
 
+    /// A key asks for the end. What cannot be saved is told, and the session goes on.
+    pub(crate) fn quit_by_key(&mut self, state: &mut Overwinter) {
+        if self.quitting.is_none() {
+            let operation = self.operations.begin();
+            self.quit(state, operation, false);
+        }
+    }
+
     /// A signal asks for the end. Asked twice, it comes at once.
     pub(crate) fn quit_for_signal(&mut self, state: &mut Overwinter, signal: i32) {
         tracing::info!("{}: the session ends", signals::name(signal));

@@ -10,6 +10,7 @@ use crate::state::Overwinter;
 impl OutputHandler for Overwinter {
     fn output_bound(&mut self, output: Output, bound: WlOutput) {
         self.tell_toplevels_on(&output, &bound);
+        self.tell_output_of_group(&bound);
     }
 }
 

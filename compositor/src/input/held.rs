@@ -156,11 +156,10 @@ impl Overwinter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smithay::input::keyboard::XkbConfig;
 
     fn key(code: u32, state: KeyState) -> HeldKey {
         HeldKey {
-            keymap: Keymap::compile(&XkbConfig::default()).unwrap(),
+            keymap: Keymap::of(&overwinter_config::Keyboard::default()).unwrap(),
             code: Keycode::new(code),
             state,
             modifiers: ModifiersState::default(),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use overwinter_config::{Action, Keyboard};
 use smithay::backend::input::KeyState;
 use smithay::input::keyboard::{
-    KeyboardTarget, Keycode, Keysym, KeysymHandle, ModifiersState, XkbConfig, xkb,
+    KeyboardTarget, Keycode, KeysymHandle, ModifiersState, XkbConfig, xkb,
 };
 use smithay::utils::SERIAL_COUNTER;
 use smithay::wayland::input_method::InputMethodSeat;
@@ -13,7 +14,7 @@ use wayland_server::backend::ClientId;
 
 use overwinter_session::ids::GroupId;
 
-use super::bindings::{Action, binding};
+use super::bindings::{Pressed, binding};
 use super::held::HeldKey;
 use crate::shell::{Item, Listener};
 use crate::state::Overwinter;
@@ -36,8 +37,16 @@ impl Keymap {
         Some(Keymap(text.into()))
     }
 
-    /// The keymap of rules, model, layout, variant and options.
-    pub fn compile(config: &XkbConfig<'_>) -> Option<Keymap> {
+    /// The keymap of this keyboard, if XKB knows such a one.
+    pub fn of(keyboard: &Keyboard) -> Option<Keymap> {
+        let config = xkb_config(keyboard);
+        let words = [config.layout, config.variant, config.model];
+        let mut all = words.into_iter().chain(config.options.as_deref());
+        // The binding makes C strings of them.
+        if all.any(|word| word.contains('\0')) {
+            return None;
+        }
+        drop(all);
         let context = xkb::Context::new(xkb::CONTEXT_NO_FLAGS);
         let keymap = xkb::Keymap::new_from_names(
             &context,
@@ -51,6 +60,17 @@ impl Keymap {
         Some(Keymap(
             keymap.get_as_string(xkb::KEYMAP_FORMAT_TEXT_V1).into(),
         ))
+    }
+}
+
+/// In xkbcommon's words. What is empty is its default: the environment's `XKB_DEFAULT_*`, or its own.
+pub(super) fn xkb_config(keyboard: &Keyboard) -> XkbConfig<'_> {
+    XkbConfig {
+        rules: "",
+        model: &keyboard.model,
+        layout: &keyboard.layout,
+        variant: &keyboard.variant,
+        options: Some(keyboard.options.join(",")),
     }
 }
 
@@ -85,7 +105,11 @@ impl Overwinter {
                 this.route(code, state, modifiers, &handle)
             });
         match route {
-            Route::Ours(action) => self.act(action),
+            Route::Ours(action) => {
+                if let Err(why) = self.act(&action) {
+                    tracing::info!(?action, "{why}");
+                }
+            }
             Route::Client => {
                 match state {
                     KeyState::Pressed => self.input.sent.insert(code),
@@ -128,19 +152,25 @@ impl Overwinter {
                     .map_or(Route::Nowhere, Route::Held)
             };
         }
+        let pressed = Pressed {
+            modifiers,
+            plain: handle.raw_syms().first().copied(),
+            latin: handle.raw_latin_sym_or_raw_current_sym(),
+            modified: handle.modified_sym(),
+        };
+        let action = binding(&self.config.keys, &pressed);
         let listener = self.shell.listener();
         if matches!(listener, Listener::Locker(_)) {
-            return Route::Client;
+            // A password may have to be typed with another layout.
+            return match action {
+                Some(Action::NextKeyboardLayout) => Route::Ours(Action::NextKeyboardLayout),
+                _ => Route::Client,
+            };
         }
-        let sym = handle.modified_sym();
-        let latin = handle
-            .raw_latin_sym_or_raw_current_sym()
-            .unwrap_or(Keysym::NoSymbol);
-        let action = binding(modifiers, sym).or_else(|| binding(modifiers, latin));
         if let Some(action) = action
-            && (action == Action::ToggleShortcuts || !self.shortcuts_inhibited())
+            && (*action == Action::ToggleShortcuts || !self.shortcuts_inhibited())
         {
-            return Route::Ours(action);
+            return Route::Ours(action.clone());
         }
         let Listener::Item(item) = listener else {
             return Route::Client;
@@ -221,6 +251,50 @@ impl Overwinter {
                 false
             }
         }
+    }
+
+    /// Real keyboards have this keymap from now on.
+    pub fn change_seat_keymap(&mut self, keymap: Keymap) {
+        let real = self.input.active == self.input.seat_keymap;
+        self.input.seat_keymap = keymap.clone();
+        if real {
+            self.activate_keymap(&keymap);
+        }
+    }
+
+    /// The next layout of real keyboards, after the last one the first.
+    pub fn next_keyboard_layout(&mut self) -> Result<(), String> {
+        let keymap = self.input.seat_keymap.clone();
+        self.activate_keymap(&keymap);
+        let keyboard = self.seat.get_keyboard();
+        let keyboard = keyboard.ok_or("there is no keyboard")?;
+        let several = keyboard.with_xkb_state(self, |mut context| {
+            let several = context
+                .xkb()
+                .lock()
+                .is_ok_and(|xkb| xkb.layouts().count() > 1);
+            if several {
+                context.cycle_next_layout();
+            }
+            several
+        });
+        if several {
+            Ok(())
+        } else {
+            Err("there is only one layout: write several into [keyboard] layout, \"us,de\"".into())
+        }
+    }
+
+    /// Num Lock on or off.
+    pub fn lock_numbers(&mut self, on: bool) {
+        let Some(keyboard) = self.seat.get_keyboard() else {
+            return;
+        };
+        let num_lock = on;
+        self.impose_modifiers(ModifiersState {
+            num_lock,
+            ..keyboard.modifier_state()
+        });
     }
 
     /// The keymap that clients read keys by at the moment.

@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use overwinter_config::Keyboard;
 use smithay::backend::input::{
     AbsolutePositionEvent, Axis, Event as _, InputBackend, InputEvent, KeyboardKeyEvent,
     PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent, TouchSlot,
 };
 use smithay::desktop::PopupGrab;
 use smithay::input::Seat;
-use smithay::input::keyboard::{Keycode, XkbConfig};
+use smithay::input::keyboard::Keycode;
 use smithay::input::pointer::{AxisFrame, CursorImageStatus};
 use smithay::reexports::wayland_protocols_misc::zwp_input_method_v2::server::zwp_input_method_v2::ZwpInputMethodV2;
 use smithay::utils::{Logical, Point};
@@ -34,9 +35,6 @@ pub use frame::FrameInput;
 pub use held::{HeldKey, HeldKeys};
 pub use keyboard::Keymap;
 
-/// Keys repeat after 600 ms, 25 times a second: what desktops have been doing for decades.
-const REPEAT_DELAY_MS: i32 = 600;
-const REPEAT_RATE: i32 = 25;
 /// Logical pixels that one detent of a wheel scrolls, where the backend gives detents only.
 const DETENT: f64 = 15.0;
 
@@ -73,27 +71,20 @@ pub struct InputState {
 }
 
 impl InputState {
-    /// Adds keyboard and pointer to the seat. The layout comes from the XKB_DEFAULT_* environment.
-    pub fn new(seat: &mut Seat<Overwinter>) -> Result<InputState> {
-        let env = |name| std::env::var(name).unwrap_or_default();
-        let (rules, model, layout, variant) = (
-            env("XKB_DEFAULT_RULES"),
-            env("XKB_DEFAULT_MODEL"),
-            env("XKB_DEFAULT_LAYOUT"),
-            env("XKB_DEFAULT_VARIANT"),
-        );
-        let config = XkbConfig {
-            rules: &rules,
-            model: &model,
-            layout: &layout,
-            variant: &variant,
-            options: std::env::var("XKB_DEFAULT_OPTIONS").ok(),
+    /// Adds keyboard and pointer to the seat.
+    pub fn new(seat: &mut Seat<Overwinter>, keyboard: &Keyboard) -> Result<InputState> {
+        let ordinary = Keyboard::default();
+        let (keyboard, keymap) = match Keymap::of(keyboard) {
+            Some(keymap) => (keyboard, keymap),
+            None => {
+                tracing::warn!("XKB knows no such keyboard: {keyboard:?}; an ordinary one is used");
+                let keymap = Keymap::of(&ordinary).context("no keymap: is xkb-data installed?")?;
+                (&ordinary, keymap)
+            }
         };
-        let keymap = Keymap::compile(&config).context(
-            "no keymap: is xkb-data installed, and are the XKB_DEFAULT_* variables right?",
-        )?;
-        seat.add_keyboard(config, REPEAT_DELAY_MS, REPEAT_RATE)
-            .context("no keyboard")?;
+        let (delay, rate) = (keyboard.repeat_delay, keyboard.repeat_rate);
+        seat.add_keyboard(keyboard::xkb_config(keyboard), delay, rate)
+            .context("no keyboard: is xkb-data installed?")?;
         seat.add_pointer();
         Ok(InputState {
             cursor: CursorImageStatus::default_named(),

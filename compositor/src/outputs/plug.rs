@@ -146,6 +146,10 @@ impl Overwinter {
         self.outputs.heads.sort_by_key(rank);
         tracing::info!(name, ?size, scale = setup.scale, "an output was plugged in");
         self.outputs_changed();
+        // One that is back is as it was when it went.
+        if known.is_none() {
+            self.configure_outputs(std::slice::from_ref(&name));
+        }
         Ok(name)
     }
 

@@ -1,5 +1,6 @@
 //! Protocols that smithay lacks or does in a way that bypasses [`crate::input`].
 
+pub mod ext_workspace;
 pub mod foreign_toplevels;
 pub mod image_copy_capture;
 pub mod output_management;

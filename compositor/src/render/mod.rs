@@ -137,6 +137,9 @@ impl Scene<'_> {
             ));
         }
         for standing in self.shell.order() {
+            if !self.reaches_here(&standing) {
+                continue;
+            }
             match standing {
                 Standing::Lock(cover) => elements.extend(render_elements_from_surface_tree(
                     renderer,
@@ -190,6 +193,15 @@ impl Scene<'_> {
             }
         }
         elements
+    }
+
+    /// A tile that is scrolled half out of view does not reach into the next output.
+    fn reaches_here(&self, standing: &Standing<'_>) -> bool {
+        let Standing::Item(item) = standing else {
+            return true;
+        };
+        let clip = self.shell.clip_of(*item);
+        clip.is_none_or(|clip| clip.contains(self.origin))
     }
 
     fn cursor_elements<R>(

@@ -17,6 +17,16 @@ pub enum Entry {
     Plain(WindowId),
 }
 
+impl std::fmt::Display for Entry {
+    /// As scripts name it: `17`, or `GROUP/NAME`, which outlives the session.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Entry::OfGroup(group, name) => write!(f, "{group}/{name}"),
+            Entry::Plain(window) => write!(f, "{}", window.0),
+        }
+    }
+}
+
 /// What a panel shows of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toplevel {
