@@ -144,7 +144,8 @@ struct X {
 
 impl X {
     fn connect(display: &str) -> X {
-        let (conn, screen) = x11rb::connect(Some(display)).unwrap();
+        let connected = x11rb::connect(Some(display));
+        let (conn, screen) = connected.unwrap_or_else(|error| panic!("{error}"));
         let root = conn.setup().roots[screen].root;
         X { conn, root }
     }
