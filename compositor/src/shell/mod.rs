@@ -76,6 +76,8 @@ pub struct Shell {
     stack: Vec<Item>,
     /// Menus and tooltips of X11 clients, lowest first.
     pub unmanaged: Vec<Unmanaged>,
+    /// Alt+Tab goes on.
+    cycle: Option<focus::Cycle>,
     /// Panels, wallpapers, launchers.
     pub layers: Layers,
     /// Set while the session is locked.
