@@ -56,7 +56,8 @@ impl Nested {
         let (renderer, mut target) = self.graphics.bind()?;
         debug_assert!(renderer.mem_formats().next().is_some());
         let elements = scene.elements(renderer);
-        let result = tracker.render_output(renderer, &mut target, age, &elements, scene.ground())?;
+        let result =
+            tracker.render_output(renderer, &mut target, age, &elements, scene.ground())?;
         let damage = result.damage.cloned().unwrap_or_default();
         let states = result.states;
         drop(target);

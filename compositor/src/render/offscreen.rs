@@ -12,8 +12,8 @@ use smithay::backend::renderer::{Bind, Color32F, ExportMem, Frame, Offscreen, Re
 use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Size, Transform};
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use super::client_surface::ClientSurface;
 use super::Scene;
+use super::client_surface::ClientSurface;
 
 /// A picture could not be drawn.
 #[derive(Debug, thiserror::Error)]

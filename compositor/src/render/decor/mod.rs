@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use calloop::LoopHandle;
-use smithay::backend::renderer::{Color32F, Texture};
 use smithay::backend::renderer::element::memory::{
     MemoryRenderBuffer, MemoryRenderBufferRenderElement,
 };
 use smithay::backend::renderer::element::solid::SolidColorRenderElement;
 use smithay::backend::renderer::element::{Id, Kind};
 use smithay::backend::renderer::utils::CommitCounter;
+use smithay::backend::renderer::{Color32F, Texture};
 use smithay::input::pointer::CursorImageStatus;
 use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Size};
 
