@@ -133,6 +133,7 @@ impl Overwinter {
             }
             Route::Nowhere => {}
         }
+        self.end_cycle_unless(&keyboard.modifier_state());
     }
 
     fn route(
@@ -209,6 +210,7 @@ impl Overwinter {
             modifiers
         });
         self.impose_modifiers(modifiers);
+        self.end_cycle_unless(&modifiers);
     }
 
     /// Makes these the seat's modifiers and tells the focused client.

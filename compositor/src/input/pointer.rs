@@ -351,7 +351,11 @@ impl Overwinter {
             return;
         }
         let (old, new) = (pointer.current_focus(), focus.as_ref().map(|(s, _)| s));
-        if [old.as_ref(), new]
+        // Where a menu is over, its grab ends with this, and the keyboard goes from it to its window.
+        let keyboard = self.seat.get_keyboard();
+        let typed_into = keyboard.and_then(|keyboard| keyboard.current_focus());
+        let menu_of = self.input.popup_grab.as_ref().map(|(root, _)| root);
+        if [old.as_ref(), new, typed_into.as_ref(), menu_of]
             .into_iter()
             .flatten()
             .any(|s| !self.hears(s))

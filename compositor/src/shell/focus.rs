@@ -2,6 +2,7 @@
 //! it takes effect.
 
 use overwinter_layout::Op;
+use smithay::input::keyboard::ModifiersState;
 use smithay::utils::SERIAL_COUNTER;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -9,6 +10,13 @@ use overwinter_session::Event;
 
 use super::{Item, Listener, Visibility, WindowId};
 use crate::state::Overwinter;
+
+/// Going round what had the focus, the latest first.
+#[derive(Debug)]
+pub(super) struct Cycle {
+    order: Vec<overwinter_layout::WindowId>,
+    at: usize,
+}
 
 impl Overwinter {
     /// Puts it on top and gives it the focus, wherever it is: what a click does. A modal dialog takes the focus instead of its
@@ -132,18 +140,41 @@ impl Overwinter {
         self.layout_all([Op::Inherit]);
     }
 
-    /// Alt+Tab: the lowest window or ghost comes to the top; with Shift the topmost goes to the bottom.
+    /// Alt+Tab: goes on to what had the focus before that, with Shift back. The order is that of the moment in which it began; what
+    /// is meant comes to the top, and has the focus once no modifier is held any more. So ghosts that are passed over sleep on.
     pub fn cycle_focus(&mut self, backwards: bool) {
-        let Some(top) = self.shell.stack().last().copied() else {
+        let mut cycle = self.shell.cycle.take().unwrap_or_else(|| Cycle {
+            order: self.shell.desktop.recent(),
+            at: 0,
+        });
+        let desktop = &self.shell.desktop;
+        let meant = cycle.order.get(cycle.at).copied();
+        cycle.order.retain(|w| desktop.window(*w).is_some());
+        let at = meant.and_then(|w| cycle.order.iter().position(|o| *o == w));
+        let count = cycle.order.len();
+        if count == 0 {
+            return;
+        }
+        let step = if backwards { count - 1 } else { 1 };
+        cycle.at = (at.unwrap_or(0) + step) % count;
+        let meant = cycle.order[cycle.at];
+        self.shell.cycle = Some(cycle);
+        self.layout_all([Op::Raise(meant)]);
+        let modifiers = self.seat.get_keyboard().map(|k| k.modifier_state());
+        self.end_cycle_unless(&modifiers.unwrap_or_default());
+    }
+
+    /// Modifiers are held or not: when none is, what Alt+Tab came to has the focus.
+    pub fn end_cycle_unless(&mut self, held: &ModifiersState) {
+        if held.alt || held.logo || held.ctrl {
+            return;
+        }
+        let Some(cycle) = self.shell.cycle.take() else {
             return;
         };
-        if backwards {
-            self.layout_all([Op::Lower(top.name())]);
-            if let Some(next) = self.shell.stack().last().copied() {
-                self.raise_and_focus(next);
-            }
-        } else if let Some(lowest) = self.shell.stack().first().copied() {
-            self.raise_and_focus(lowest);
+        let meant = cycle.order.get(cycle.at);
+        if let Some(item) = meant.and_then(|name| self.shell.item_of(*name)) {
+            self.raise_and_focus(item);
         }
     }
 

@@ -74,6 +74,8 @@ pub struct Shell {
     arrangement: Arrangement,
     /// What is seen of it.
     stack: Vec<Item>,
+    /// Alt+Tab goes on.
+    cycle: Option<focus::Cycle>,
     /// Panels, wallpapers, launchers.
     pub layers: Layers,
     /// Set while the session is locked.
