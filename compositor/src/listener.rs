@@ -19,6 +19,9 @@ use wayland_server::{BindError, ListeningSocket};
 /// Descriptors that clients' connections leave to the session.
 pub const KEPT_FREE: u64 = 96;
 
+/// So many connections are taken before everybody else has their turn.
+const AT_ONCE: usize = 64;
+
 /// Whether a connection may be kept. The kernel gives out the lowest number that is free, so a number says how many are taken.
 pub fn leaves_room(stream: &UnixStream) -> bool {
     let Some(limit) = getrlimit(Resource::Nofile).current else {
@@ -58,7 +61,8 @@ impl Listener {
     }
 }
 
-fn reserve() -> Option<File> {
+/// One descriptor, for when there is none left.
+pub fn reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
@@ -69,7 +73,7 @@ fn take_all(
     mut callback: impl FnMut(UnixStream),
 ) {
     let mut refused = 0;
-    loop {
+    for _ in 0..AT_ONCE {
         match socket.accept() {
             Ok(Some(stream)) => callback(stream),
             Ok(None) => break,
@@ -97,7 +101,8 @@ fn take_all(
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// No descriptor was left to take it with.
+pub fn is_full(error: &io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::MFILE, Errno::NFILE]
         .map(Errno::raw_os_error)

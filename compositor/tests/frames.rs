@@ -175,6 +175,31 @@ fn the_close_button_asks_the_client_to_close() {
 }
 
 #[test]
+fn a_finger_presses_a_button_when_it_is_lifted_from_it() {
+    let mut fixture = Fixture::new();
+    fixture.server.touch_screen_found();
+    let mut client = fixture.client();
+    let window = framed(&mut fixture, &mut client);
+    let (x, y) = button(&fixture, 0);
+    let at = (f64::from(x), f64::from(y)).into();
+    let finger = || smithay::backend::input::TouchSlot::from(Some(1));
+    // Brushed over: nothing.
+    fixture.server.touch_down(finger(), at, 0);
+    fixture
+        .server
+        .touch_to(finger(), (at.x - 100.0, at.y).into(), 1);
+    fixture.server.touch_up(finger(), 2);
+    fixture.roundtrip(&mut client);
+    assert!(!client.heard(&window).closed);
+    fixture.server.touch_down(finger(), at, 3);
+    fixture.roundtrip(&mut client);
+    assert!(!client.heard(&window).closed);
+    fixture.server.touch_up(finger(), 4);
+    fixture.roundtrip(&mut client);
+    assert!(client.heard(&window).closed);
+}
+
+#[test]
 fn a_double_click_on_the_bar_maximizes_and_back() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Client, Data, Fixture, open};
+use wayland_client::Proxy;
 use wayland_client::delegate_noop;
+use wayland_client::protocol::wl_pointer::ButtonState;
 use wayland_client::protocol::wl_subcompositor::WlSubcompositor;
 use wayland_client::protocol::wl_subsurface::WlSubsurface;
 use wayland_client::protocol::wl_surface::WlSurface;
@@ -103,4 +105,47 @@ fn popups_stand_on_one_another_to_a_bound() {
     fixture.roundtrip(&mut client);
     tower(&client, 65);
     assert_eq!(error_of(&mut fixture, client), "xdg_popup");
+}
+
+/// Found by seed 40. A connection's objects go in the order of their numbers: first the menu, whose grab is over, then the
+/// window, and that the keyboard's surface belongs to somebody who is going nobody may be told.
+#[test]
+fn a_client_that_goes_with_an_open_menu_takes_nobody_along() {
+    let mut fixture = Fixture::new();
+    let mut stays = fixture.client();
+    open(&mut fixture, &mut stays, 1200, 700, RED);
+    let pointer = stays.virtual_pointer();
+    let mut goes = fixture.client();
+    goes.seat.get_keyboard(&goes.qh(), ());
+    // Low numbers for what comes last.
+    let low: Vec<WlSurface> = (0..8).map(|_| goes.surface()).collect();
+    fixture.roundtrip(&mut goes);
+    let window = open(&mut fixture, &mut goes, 1200, 700, RED);
+    low.iter().for_each(WlSurface::destroy);
+    fixture.roundtrip(&mut goes);
+    pointer.motion_absolute(0, 640, 400, 1280, 800);
+    pointer.button(0, 0x110, ButtonState::Pressed);
+    pointer.frame();
+    fixture.roundtrip(&mut stays);
+    fixture.roundtrip(&mut goes);
+    let (surface, xdg, popup) = goes.popup(&window, (60, 50), (100, 100));
+    popup.grab(&goes.seat, goes.data.press_serial);
+    surface.commit();
+    pointer.button(0, 0x110, ButtonState::Released);
+    pointer.frame();
+    fixture.roundtrip(&mut stays);
+    fixture.wait(&mut goes, "the popup's place", |c, _| {
+        c.data.popup_at.is_some()
+    });
+    let id = surface.id().protocol_id();
+    xdg.ack_configure(goes.data.heard[&id].serial);
+    let (buffer, _file) = goes.buffer(100, 100, RED);
+    surface.attach(Some(&buffer), 0, 0);
+    surface.commit();
+    fixture.roundtrip(&mut goes);
+    drop(goes);
+    fixture.wait(&mut stays, "its window goes", |_, server| {
+        server.shell.stack().len() == 1
+    });
+    fixture.roundtrip(&mut stays);
 }

@@ -403,6 +403,19 @@ fn a_lock_covers_every_output_also_one_that_comes_later() {
     assert!(shot.part(0, 0, 800, 600).iter().all(|p| *p == BLUE));
     let shot = fixture.screenshot_of(&mut client, &second);
     assert!(shot.part(2, 2, 636, 476).iter().all(|p| *p == GREEN));
+    // The keyboard is where the user's finger or pointer was last.
+    fixture.server.touch_screen_found();
+    let typed_on = |fixture: &Fixture| {
+        let keyboard = fixture.server.seat.get_keyboard().unwrap();
+        keyboard.current_focus().unwrap()
+    };
+    let before = typed_on(&fixture);
+    let finger = || smithay::backend::input::TouchSlot::from(Some(1));
+    for (at, moved) in [((900.0, 100.0), true), ((100.0, 100.0), false)] {
+        fixture.server.touch_down(finger(), at.into(), 0);
+        fixture.server.touch_up(finger(), 1);
+        assert_eq!(typed_on(&fixture) != before, moved, "{at:?}");
+    }
     fixture.server.plug_output(&Plug::default()).unwrap();
     fixture.roundtrip(&mut client);
     let third = client.output_named(&mut fixture, "HEADLESS-3");
@@ -680,6 +693,15 @@ fn one_output_is_switched_off_and_the_other_goes_on() {
     fixture.wait(&mut client, "that there is nothing to switch", |c, _| {
         c.told("Failed") == 1
     });
+    // Plugged in again it is lit: who does it wants to see something.
+    let again = Plug {
+        name: Some("HEADLESS-2".into()),
+        ..Plug::default()
+    };
+    fixture.server.plug_output(&again).unwrap();
+    fixture.roundtrip(&mut client);
+    let second = client.output_named(&mut fixture, "HEADLESS-2");
+    assert_eq!(fixture.screenshot_of(&mut client, &second).at(10, 10), RED);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use wayland_server::{Client, Resource};
 
 use super::wl_surface::apply_places;
 use crate::client::ClientState;
+use crate::shell::ShellWindow;
 use crate::state::Overwinter;
 
 /// The surface at the root of a tree of subsurfaces.
@@ -65,6 +66,10 @@ impl CompositorHandler for Overwinter {
         } else if let Some(id) = self.shell.window_of(&root) {
             let before = self.extent_of(id);
             self.window_committed(id, root == *surface);
+            if self.shell.window(id).is_some_and(ShellWindow::is_restoring) {
+                // It has no place of its own yet; any output's frame will do, and it waits for one.
+                self.schedule_frame();
+            }
             // Outputs that it is not on have nothing to draw.
             for extent in before.into_iter().chain(self.extent_of(id)) {
                 self.schedule_frame_at(extent);

@@ -35,7 +35,18 @@ impl Overwinter {
 
 impl XdgDecorationHandler for Overwinter {
     fn new_decoration(&mut self, toplevel: ToplevelSurface) {
-        self.decorate(&toplevel, None);
+        if !toplevel.is_initial_configure_sent() {
+            return self.decorate(&toplevel, None);
+        }
+        // Most clients say in the same breath what they would have: they are heard out. SDL 2.26, told before that to draw its own
+        // title bar, takes its window away for good.
+        toplevel.with_pending_state(|state| state.decoration_mode = None);
+        self.handle.insert_idle(move |this| {
+            let unsaid = toplevel.with_pending_state(|state| state.decoration_mode.is_none());
+            if toplevel.alive() && unsaid {
+                this.decorate(&toplevel, None);
+            }
+        });
     }
 
     fn request_mode(&mut self, toplevel: ToplevelSurface, mode: Mode) {

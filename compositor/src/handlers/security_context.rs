@@ -1,6 +1,7 @@
 //! security-context: a sandbox's launcher listens on a socket of its own, and who connects there is less than others (see
 //! [`crate::client::is_privileged`]).
 
+use std::fs::File;
 use std::io;
 use std::os::unix::net::UnixStream;
 
@@ -10,13 +11,16 @@ use smithay::wayland::security_context::{
     SecurityContext, SecurityContextHandler, SecurityContextListenerSource,
 };
 
+use crate::listener;
 use crate::state::Overwinter;
 
 impl SecurityContextHandler for Overwinter {
     fn context_created(&mut self, source: SecurityContextListenerSource, context: SecurityContext) {
+        let reserve = listener::reserve();
+        let listener = Listener { source, reserve };
         let inserted = self
             .handle
-            .insert_source(Listener(source), move |stream, (), state| {
+            .insert_source(listener, move |stream, (), state| {
                 if let Err(error) = state.add_sandboxed_client(stream, context.clone()) {
                     tracing::warn!(%error, "a sandboxed client could not be taken");
                 }
@@ -27,8 +31,12 @@ impl SecurityContextHandler for Overwinter {
     }
 }
 
-/// The socket is a client's, so it may be no socket at all: that ends the listening and nothing else.
-struct Listener(SecurityContextListenerSource);
+/// The socket is a client's, so it may be no socket at all: that ends the listening and nothing else. Where no descriptor is
+/// left to take a connection with, the one in reserve makes room to take it and hang up.
+struct Listener {
+    source: SecurityContextListenerSource,
+    reserve: Option<File>,
+}
 
 impl EventSource for Listener {
     type Event = UnixStream;
@@ -40,27 +48,37 @@ impl EventSource for Listener {
         &mut self,
         readiness: Readiness,
         token: Token,
-        callback: F,
+        mut callback: F,
     ) -> io::Result<PostAction> {
-        Ok(self
-            .0
-            .process_events(readiness, token, callback)
-            .unwrap_or_else(|error| {
+        let mut taken = self.source.process_events(readiness, token, &mut callback);
+        if taken.as_ref().is_err_and(listener::is_full) {
+            self.reserve = None;
+            taken = self
+                .source
+                .process_events(readiness, token, |stream, ()| drop(stream));
+            self.reserve = listener::reserve();
+            tracing::warn!("too many open files: a sandboxed client was turned away");
+        }
+        Ok(match taken {
+            Err(error) if !listener::is_full(&error) => {
                 tracing::warn!(%error, "a sandbox's socket failed; nobody is taken from it any more");
                 PostAction::Remove
-            }))
+            }
+            Err(_) => PostAction::Continue,
+            Ok(action) => action,
+        })
     }
 
     fn register(&mut self, poll: &mut Poll, factory: &mut TokenFactory) -> calloop::Result<()> {
-        self.0.register(poll, factory)
+        self.source.register(poll, factory)
     }
 
     fn reregister(&mut self, poll: &mut Poll, factory: &mut TokenFactory) -> calloop::Result<()> {
-        self.0.reregister(poll, factory)
+        self.source.reregister(poll, factory)
     }
 
     fn unregister(&mut self, poll: &mut Poll) -> calloop::Result<()> {
-        self.0.unregister(poll)
+        self.source.unregister(poll)
     }
 }
 

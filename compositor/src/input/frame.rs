@@ -1,12 +1,13 @@
 //! The pointer on a window's frame: what lights up, what a press does. No client hears of it.
 
+use smithay::backend::input::TouchSlot;
 use smithay::input::pointer::{CursorIcon, CursorImageStatus};
 use smithay::utils::{Logical, Point};
 
 use overwinter_session::Event;
 use overwinter_session::ids::OperationId;
 
-use super::pointer::BTN_LEFT;
+use super::pointer::{BTN_LEFT, Under, under};
 use overwinter_layout::Edges;
 
 use super::DragKind;
@@ -26,6 +27,8 @@ pub struct FrameInput {
     held: Option<(Item, Button)>,
     /// The last press on a bar: when (milliseconds) and where.
     pressed: Option<(Item, u32, Point<f64, Logical>)>,
+    /// The button that a finger is on.
+    touched: Option<(TouchSlot, Item, Button)>,
 }
 
 impl Overwinter {
@@ -106,6 +109,36 @@ impl Overwinter {
     /// Whether a button of a frame is held: what else the pointer is on does not hear of it.
     pub(super) fn frame_is_held(&self) -> bool {
         self.input.frame.held.is_some()
+    }
+
+    /// No button of a frame is held any more, and nothing comes of it.
+    pub(super) fn let_go_of_frames(&mut self) {
+        self.input.frame.held = None;
+        self.input.frame.pressed = None;
+        self.input.frame.touched = None;
+        self.frame_lights_up();
+    }
+
+    /// A finger went down on a frame's button.
+    pub(super) fn frame_touched(&mut self, finger: TouchSlot, item: Item, button: Button) {
+        self.input.frame.touched = Some((finger, item, button));
+    }
+
+    /// A finger moved: it chooses a button only as long as it is on it.
+    pub(super) fn frame_touch_moved(&mut self, finger: TouchSlot, at: Point<f64, Logical>) {
+        let on = under(&self.shell, at);
+        self.input.frame.touched.take_if(|(down, item, button)| {
+            *down == finger
+                && !matches!(on, Under::Frame(i, FramePart::Button(b)) if i == *item && b == *button)
+        });
+    }
+
+    /// A finger was lifted: the button that it is on is pressed.
+    pub(super) fn frame_touch_lifted(&mut self, finger: TouchSlot) {
+        let touched = &mut self.input.frame.touched;
+        if let Some((_, item, button)) = touched.take_if(|(down, ..)| *down == finger) {
+            self.press_frame_button(item, button);
+        }
     }
 
     /// A button of the pointer was released, wherever.

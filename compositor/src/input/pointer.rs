@@ -319,6 +319,7 @@ impl Overwinter {
     /// The session is being locked: whatever holds pointer, keyboard or screen ends.
     pub fn end_grabs(&mut self) {
         self.end_drag();
+        self.let_go_of_frames();
         let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
         if let Some(pointer) = self.seat.get_pointer() {
             pointer.unset_grab(self, serial, time);

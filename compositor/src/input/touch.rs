@@ -24,16 +24,21 @@ impl Overwinter {
         };
         let found = under(&self.shell, at);
         self.user_is_there();
-        if let Under::Other { root, .. } = &found {
+        if let Under::Other { root, .. } = &found
+            && !touch.is_grabbed()
+        {
             self.layer_pressed(root);
+            self.lock_pressed(root);
         }
         if let Some(item) = found.item()
             && (!touch.is_grabbed() || matches!(found, Under::Ghost(_)))
         {
             self.raise_and_focus(item);
         }
-        if let Under::Frame(item, FramePart::Button(button)) = found {
-            self.press_frame_button(item, button);
+        if let Under::Frame(item, FramePart::Button(button)) = found
+            && !touch.is_grabbed()
+        {
+            self.frame_touched(slot, item, button);
         }
         let focus = under(&self.shell, at).surface();
         // All fingers belong to what the first one touched.
@@ -56,6 +61,7 @@ impl Overwinter {
         let Some(touch) = self.seat.get_touch() else {
             return;
         };
+        self.frame_touch_moved(slot, at);
         let focus = under(&self.shell, at).surface();
         let event = MotionEvent {
             slot,
@@ -80,6 +86,7 @@ impl Overwinter {
             time,
         };
         touch.up(self, &event);
+        self.frame_touch_lifted(slot);
     }
 
     /// A surface is about to be destroyed: for its client the fingers on it are lifted.
@@ -99,6 +106,7 @@ impl Overwinter {
     /// No finger is down any more, as far as clients hear.
     pub fn lift_all_fingers(&mut self) {
         let time = self.now_ms();
+        self.let_go_of_frames();
         for (slot, _) in std::mem::take(&mut self.input.fingers) {
             self.touch_up(slot, time);
         }
@@ -115,6 +123,7 @@ impl Overwinter {
     /// The touch screen takes its events back (a palm, a gesture of its own).
     pub fn touch_cancelled(&mut self) {
         self.input.fingers.clear();
+        self.let_go_of_frames();
         if let Some(touch) = self.seat.get_touch() {
             touch.cancel(self);
         }

@@ -44,7 +44,6 @@ struct Setup {
     scale: f64,
     transform: Transform,
     position: Option<Point<i32, Logical>>,
-    off: bool,
 }
 
 /// An output that is plugged in.
@@ -120,7 +119,6 @@ impl Head {
             scale: self.scale(),
             transform: self.output.current_transform(),
             position: self.position,
-            off: self.off,
         }
     }
 }
@@ -220,19 +218,12 @@ impl Outputs {
 
     /// The one that most of this is on; else the first.
     pub fn mostly(&self, rect: Rectangle<i32, Logical>) -> Option<&Head> {
-        let shared = |h: &Head| {
-            let common = h.area().intersection(rect).unwrap_or_default().size;
-            i64::from(common.w) * i64::from(common.h)
-        };
-        // The first of those that have as much of it.
-        let mut best: Option<(i64, &Head)> = None;
-        for head in self.used() {
-            let amount = shared(head);
-            if best.is_none_or(|(most, _)| amount > most) {
-                best = Some((amount, head));
-            }
-        }
-        best.map(|(_, head)| head)
+        most_of(rect, self.used())
+    }
+
+    /// The one that most of this is on, of those that are not switched off; else the first of them.
+    pub fn mostly_lit(&self, rect: Rectangle<i32, Logical>) -> Option<&Head> {
+        most_of(rect, self.used().filter(|h| !h.off))
     }
 
     /// The point itself if it is on an output, else the nearest on the output that it comes from, else on any. Without any
@@ -314,6 +305,25 @@ fn side_by_side(outputs: &[Wanted]) -> Vec<Point<i32, Logical>> {
         }
     }
     placed.into_iter().flatten().map(|r| r.loc).collect()
+}
+
+/// The first of those that have most of this.
+fn most_of<'h>(
+    rect: Rectangle<i32, Logical>,
+    heads: impl Iterator<Item = &'h Head>,
+) -> Option<&'h Head> {
+    let shared = |h: &Head| {
+        let common = h.area().intersection(rect).unwrap_or_default().size;
+        i64::from(common.w) * i64::from(common.h)
+    };
+    let mut best: Option<(i64, &Head)> = None;
+    for head in heads {
+        let amount = shared(head);
+        if best.is_none_or(|(most, _)| amount > most) {
+            best = Some((amount, head));
+        }
+    }
+    best.map(|(_, head)| head)
 }
 
 #[cfg(test)]

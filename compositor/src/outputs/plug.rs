@@ -125,7 +125,6 @@ impl Overwinter {
                 scale: 1.0,
                 transform: Transform::Normal,
                 position: None,
-                off: false,
             },
         };
         if let Some(scale) = plug.scale {
@@ -178,7 +177,8 @@ impl Overwinter {
         Ok(Head {
             id,
             frames,
-            off: setup.off,
+            // Who plugs it in wants to see something, whatever it was told when it went.
+            off: false,
             global: setup.enabled.then(announce),
             position: setup.position,
             output,

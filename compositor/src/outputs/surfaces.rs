@@ -43,6 +43,10 @@ impl Overwinter {
     /// Every surface hears which outputs it is on, and how large it is best drawn.
     pub fn tell_surfaces_of_outputs(&mut self) {
         self.outputs.moved = false;
+        for head in self.outputs.used() {
+            // Or it would remember every surface that was ever on it.
+            head.output.cleanup();
+        }
         for window in self.shell.windows() {
             let extent = self.extent_of(window.id);
             self.tell_window(window.wl_surface(), extent);

@@ -211,9 +211,10 @@ impl Overwinter {
         self.popups.cleanup();
     }
 
-    /// Whether frames of what is there are counted by this output: the one that most of it is on.
+    /// Whether frames of what is there are counted by this output: of those that are not switched off, the one that
+    /// most of it is on.
     fn counts_for(&self, id: HeadId, rect: Rectangle<i32, Logical>) -> bool {
-        self.outputs.mostly(rect).is_some_and(|h| h.id == id)
+        self.outputs.mostly_lit(rect).is_some_and(|h| h.id == id)
     }
 
     /// Hidden windows that are being restored get frames wherever there is an output, and without one: GTK stops its clock
@@ -232,9 +233,7 @@ impl Overwinter {
     /// Frame callbacks and presentation times for everything that is on this output more than on any other, and for hidden
     /// windows that are being restored.
     fn tell_clients_of_frame(&mut self, id: HeadId) {
-        if self.outputs.first().is_some_and(|h| h.id == id) {
-            self.tell_restoring();
-        }
+        self.tell_restoring();
         let now = self.now();
         let Some(head) = self.outputs.get(id) else {
             return;

@@ -83,7 +83,7 @@ impl Overwinter {
         });
         self.end_grabs();
         self.dismiss_all_popups();
-        self.input.cursor = CursorImageStatus::default_named();
+        self.show_cursor(CursorImageStatus::default_named());
         self.lock_changed();
     }
 

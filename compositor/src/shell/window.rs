@@ -203,6 +203,9 @@ impl ShellWindow {
     fn outer_limits(&self) -> layout::Limits {
         let margins = self.frame_margins();
         let outer = |size: Size<i32, Logical>| {
+            // What a client says, with room for a frame around it.
+            let most = i32::MAX / 2;
+            let size = Size::from((size.w.clamp(0, most), size.h.clamp(0, most)));
             let around = margins.outer(Rectangle::from_size(size)).size;
             let along = |inner: i32, outer: i32| if inner > 0 { outer } else { 0 };
             layout::Size::new(along(size.w, around.w), along(size.h, around.h))
