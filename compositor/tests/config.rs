@@ -122,10 +122,13 @@ fn a_file_that_is_saved_counts_at_once_and_a_wrong_one_does_not() {
     desk.save("[layout]\ngap = 21\n[keyboard]\nlayuot = \"de\"\n");
     desk.wait_for_mistake("desktop.toml:4:1: unknown key `layuot`: did you mean `layout`?");
     assert_eq!(desk.fixture.server.config.layout.gap, 20);
+    let mut grim = desk.fixture.client();
+    assert_eq!(desk.fixture.screenshot(&mut grim).at(14, 14), 0x7a2530);
     // In place, as other editors do.
     std::fs::write(&desk.file, "[layout]\ngap = 22\n").unwrap();
     desk.wait_for_gap(22);
     assert_eq!(desk.fixture.server.config_file.wrong(), None);
+    assert_ne!(desk.fixture.screenshot(&mut grim).at(14, 14), 0x7a2530);
     std::fs::remove_file(&desk.file).unwrap();
     desk.wait_for_gap(8);
 }

@@ -198,6 +198,7 @@ impl Overwinter {
                 self.config_file.taken += 1;
                 if self.config_file.wrong.take().is_some() {
                     tracing::info!("{}: the mistakes are gone", path.display());
+                    self.show_mistakes();
                 }
                 self.apply_config(config);
                 Ok(())
@@ -209,6 +210,7 @@ impl Overwinter {
                 if self.config_file.wrong.as_ref() != Some(&wrong) {
                     self.config_file.wrong = Some(wrong.clone());
                     self.tell_of_config();
+                    self.show_mistakes();
                 }
                 Err(wrong)
             }
@@ -230,6 +232,18 @@ impl Overwinter {
             None,
             format!("{first}{more}. The last good configuration counts; this file is read again as soon as it is saved."),
         );
+    }
+
+    /// On screen, until they are cured.
+    fn show_mistakes(&mut self) {
+        let text = match &self.config_file.wrong {
+            Some(wrong) => format!(
+                "The configuration is wrong, so the last good one counts. Cure it and save it:\n{wrong}"
+            ),
+            None => String::new(),
+        };
+        self.decor.told.set(&text);
+        self.schedule_frame();
     }
 
     /// From now on this counts.

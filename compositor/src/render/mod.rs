@@ -146,6 +146,9 @@ impl Scene<'_> {
                 Kind::Unspecified,
             ));
         }
+        if self.shell.lock.is_none() {
+            elements.extend(self.decor.told(renderer, self.origin, scale));
+        }
         for standing in self.shell.order() {
             if !self.reaches_here(&standing) {
                 continue;

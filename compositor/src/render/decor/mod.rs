@@ -28,11 +28,13 @@ mod badge;
 mod bar;
 mod shadow;
 mod text;
+mod told;
 
 use badge::Badges;
 pub use badge::Sleep;
 use bar::{Colours, Look};
 use text::{Mask, Wanted};
+use told::Told;
 
 /// Scales that pictures are kept for: outputs that change theirs again and again fill no memory.
 const MOST: usize = 16;
@@ -49,6 +51,8 @@ pub struct Decor {
     pub(super) ground: Color32F,
     /// The pointer's images.
     pub(super) cursors: Cursors,
+    /// What the user is told on screen.
+    pub told: Told,
     /// The button that the pointer is on, and whether it is pressed.
     pub over: Option<(Item, Button, bool)>,
 }
@@ -137,6 +141,7 @@ impl Decor {
             },
             ground: super::ground_of(&Appearance::default()),
             cursors: Cursors::default(),
+            told: Told::default(),
             over: None,
         }
     }
@@ -173,7 +178,10 @@ impl Decor {
         for item in framed {
             self.refresh_frame(shell, item, scale);
         }
-        let shown = |wanted: &Wanted| self.frames.values().any(|f| f.text == wanted.0);
+        self.told.refresh(&mut self.titles, scale);
+        let shown = |wanted: &Wanted| {
+            self.frames.values().any(|f| f.text == wanted.0) || self.told.has(&wanted.0)
+        };
         // Those on their way are kept, or they would be asked for again.
         self.titles
             .known
@@ -295,6 +303,21 @@ impl Decor {
                 }
             }
         }
+    }
+
+    /// What the user is told on the output with this corner.
+    pub fn told<R>(
+        &self,
+        renderer: &mut R,
+        corner: Point<i32, Logical>,
+        scale: Scale<f64>,
+    ) -> Option<SceneElement<R>>
+    where
+        R: SceneRenderer,
+        R::TextureId: Texture + Clone + Send + 'static,
+    {
+        let (picture, at) = self.told.get(corner, scale.x)?;
+        still(renderer, picture, None, at, scale)
     }
 
     /// What is above a ghost's picture, topmost first.
