@@ -31,6 +31,7 @@ pub mod protocols;
 pub mod render;
 pub mod shell;
 pub mod state;
+pub mod xwayland;
 
 pub use options::Options;
 pub use state::Overwinter;

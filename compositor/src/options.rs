@@ -146,6 +146,9 @@ pub struct Options {
     /// A plain compositor: no D-Bus, no store, nothing sleeps or moves.
     #[arg(long)]
     pub no_session: bool,
+    /// No X11 programs: no display is offered, and Xwayland is never started.
+    #[arg(long)]
+    pub no_x11: bool,
 }
 
 impl Options {
@@ -179,6 +182,7 @@ impl Default for Options {
             config: None,
             autostart: Autostart::Never,
             no_session: false,
+            no_x11: false,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,7 @@ use crate::protocols::xdg_session_management::XdgSessions;
 use crate::protocols::{virtual_keyboard, virtual_pointer};
 use crate::render::{Decor, Painter};
 use crate::shell::Shell;
+use crate::xwayland::X11;
 
 /// The compositor.
 pub struct Overwinter {
@@ -98,6 +100,8 @@ pub struct Overwinter {
     pub painter: Option<Painter>,
     /// Clients that speak overwinter_v1.
     pub overwinter_v1: OverwinterV1,
+    /// X11 clients, by way of Xwayland.
+    pub x11: X11,
     /// Where frames go.
     pub backend: Backend,
     /// What happened and was not yet told to the heart; drained by whoever owns it.
@@ -173,6 +177,7 @@ impl Overwinter {
             msg: Msg::default(),
             backend,
             painter: None,
+            x11: X11::default(),
             events: VecDeque::new(),
             driver: None,
             clients: HashMap::new(),
@@ -255,6 +260,7 @@ impl Overwinter {
     /// Runs after each round of the event loop: whatever happened in it is told to the heart, then clients are flushed.
     pub fn after_dispatch(&mut self) {
         driver::turn(self);
+        self.review_x11();
         self.release_let_go();
         if std::mem::take(&mut self.input.focus_moved) {
             self.keyboard_refocus();
@@ -311,6 +317,11 @@ pub fn run(options: &Options) -> Result<()> {
     let mut state = Overwinter::new(&event_loop, options)?;
     state.load_config(options);
     state.listen(options.socket.as_deref())?;
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        _ if options.no_x11 => {}
+        Some(runtime) => state.offer_x11(Path::new(&runtime)),
+        None => tracing::warn!("XDG_RUNTIME_DIR is not set: X11 programs will not run"),
+    }
     state.listen_for_scripts();
     driver::attach_or_warn(&mut state, options);
     state.tell_of_config();

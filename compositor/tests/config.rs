@@ -104,7 +104,7 @@ fn what_is_shipped_counts_where_the_file_says_nothing() {
     let config = &desk.fixture.server.config;
     assert_eq!(config.layout.gap, 3);
     let Colour { red, green, blue } = config.appearance.background;
-    assert_eq!((red, green, blue), (0x20, 0x24, 0x2c));
+    assert_eq!((red, green, blue), (0x16, 0x19, 0x22));
     assert!(
         config
             .keys

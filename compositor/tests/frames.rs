@@ -387,6 +387,22 @@ fn a_button_lights_up_under_the_pointer_and_nothing_is_drawn_when_nothing_change
 }
 
 #[test]
+fn what_is_seen_where_nothing_stands_is_as_the_configuration_says() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    assert_eq!(fixture.screenshot(&mut client).at(5, 5), GROUND);
+    let mut appearance = fixture.server.appearance.clone();
+    appearance.background = overwinter_config::Colour {
+        red: 0x33,
+        green: 0x44,
+        blue: 0x55,
+    };
+    fixture.server.set_appearance(appearance);
+    fixture.frame(&mut client);
+    assert_eq!(fixture.screenshot(&mut client).at(5, 5), 0x334455);
+}
+
+#[test]
 fn a_title_appears_when_it_is_drawn() {
     let mut fixture = Fixture::new();
     let mut client = fixture.client();

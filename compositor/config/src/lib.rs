@@ -200,9 +200,9 @@ impl Default for Appearance {
     fn default() -> Appearance {
         Appearance {
             background: Colour {
-                red: 0x20,
-                green: 0x24,
-                blue: 0x2c,
+                red: 0x16,
+                green: 0x19,
+                blue: 0x22,
             },
             decorations: Decorations::Client,
             cursor_theme: String::new(),

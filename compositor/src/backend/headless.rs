@@ -11,7 +11,7 @@ use smithay::utils::{Physical, Rectangle, Size};
 
 use super::Drawn;
 use crate::outputs::HeadId;
-use crate::render::{BACKGROUND, Scene, Tracker};
+use crate::render::{Scene, Tracker};
 
 /// A memory image for each output.
 pub struct Headless {
@@ -61,8 +61,13 @@ impl Headless {
         let elements = scene.elements(&mut self.renderer);
         let image = self.images.get_mut(&head).context("it has no image")?;
         let mut target = self.renderer.bind(image)?;
-        let result =
-            tracker.render_output(&mut self.renderer, &mut target, 1, &elements, BACKGROUND)?;
+        let result = tracker.render_output(
+            &mut self.renderer,
+            &mut target,
+            1,
+            &elements,
+            scene.ground(),
+        )?;
         Ok(Drawn {
             damage: result.damage.cloned().unwrap_or_default(),
             states: result.states,

@@ -11,7 +11,7 @@ use smithay::reexports::winit::window::Window as WinitWindow;
 use smithay::utils::{Physical, Size};
 
 use super::Drawn;
-use crate::render::{BACKGROUND, Scene, Tracker};
+use crate::render::{Scene, Tracker};
 use crate::state::Overwinter;
 
 /// A window on another display.
@@ -56,7 +56,8 @@ impl Nested {
         let (renderer, mut target) = self.graphics.bind()?;
         debug_assert!(renderer.mem_formats().next().is_some());
         let elements = scene.elements(renderer);
-        let result = tracker.render_output(renderer, &mut target, age, &elements, BACKGROUND)?;
+        let result =
+            tracker.render_output(renderer, &mut target, age, &elements, scene.ground())?;
         let damage = result.damage.cloned().unwrap_or_default();
         let states = result.states;
         drop(target);

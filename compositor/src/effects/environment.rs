@@ -8,6 +8,8 @@ use std::ffi::OsString;
 pub struct Additions {
     /// Name of the Wayland socket.
     pub wayland_display: String,
+    /// Name of the X11 display, where there is one.
+    pub x11_display: Option<String>,
     /// For xdg-activation; fresh for each start.
     pub activation_token: Option<String>,
     /// There is no GPU: GTK is told to draw without one unless it was told something already.
@@ -43,6 +45,9 @@ pub fn compose(
         .collect();
     let mut set = |key: &str, value: &str| drop(env.insert(key.into(), value.into()));
     set("WAYLAND_DISPLAY", &additions.wayland_display);
+    if let Some(display) = &additions.x11_display {
+        set("DISPLAY", display);
+    }
     set("XDG_SESSION_TYPE", "wayland");
     set("XDG_CURRENT_DESKTOP", "Overwinter");
     if let Some(token) = &additions.activation_token {
@@ -73,6 +78,7 @@ mod tests {
         .map(|(k, v)| (OsString::from(k), OsString::from(v)));
         let additions = Additions {
             wayland_display: "inner".into(),
+            x11_display: None,
             activation_token: Some("t".into()),
             without_gpu: true,
         };
@@ -83,6 +89,12 @@ mod tests {
         assert_eq!(get("XDG_ACTIVATION_TOKEN"), Some("t"));
         assert_eq!(get("GSK_RENDERER"), Some("cairo"));
         assert_eq!((get("OVERWINTER_FAULT"), get("DISPLAY")), (None, None));
+
+        let x11 = Additions {
+            x11_display: Some(":7".into()),
+            ..additions.clone()
+        };
+        assert_eq!(compose(session.clone(), &x11)["DISPLAY"], ":7");
 
         let told = [(OsString::from("GSK_RENDERER"), OsString::from("gl"))];
         let env = compose(session.into_iter().chain(told), &additions);

@@ -214,6 +214,7 @@ impl Driver {
         });
         let additions = Additions {
             wayland_display: state.socket.clone(),
+            x11_display: state.x11.display_name(),
             activation_token: token,
             without_gpu: state.backend.name() == "headless",
         };

@@ -7,6 +7,7 @@ use smithay::desktop::{PopupKind, find_popup_root_surface};
 use smithay::wayland::compositor::{
     CompositorClientState, CompositorHandler, CompositorState, get_parent, is_sync_subsurface,
 };
+use smithay::xwayland::XWaylandClientData;
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Client, Resource};
 
@@ -30,9 +31,12 @@ impl CompositorHandler for Overwinter {
     }
 
     fn client_compositor_state<'a>(&self, client: &'a Client) -> &'a CompositorClientState {
+        if let Some(data) = client.get_data::<XWaylandClientData>() {
+            return &data.compositor_state;
+        }
         match client.get_data::<ClientState>() {
             Some(data) => &data.compositor,
-            // Every client is made by `add_client`; this keeps a mistake of ours from ending the session.
+            // Every other client is made by `add_client`; this keeps a mistake of ours from ending the session.
             None => {
                 static STRANGER: OnceLock<CompositorClientState> = OnceLock::new();
                 tracing::error!("a client without our data");
@@ -79,7 +83,10 @@ impl CompositorHandler for Overwinter {
                 self.layer_committed(surface);
             }
             self.schedule_frame();
-        } else if self.is_cursor_or_icon(&root) || self.is_lock(&root) {
+        } else if self.is_cursor_or_icon(&root)
+            || self.is_lock(&root)
+            || self.shell.unmanaged.iter().any(|u| u.surface == root)
+        {
             self.schedule_frame();
         }
     }
@@ -88,6 +95,7 @@ impl CompositorHandler for Overwinter {
         self.overwinter_surface_gone(&surface.id());
         self.input.scene_moved = true;
         self.lock_surface_gone(surface);
+        self.x11_surface_gone(surface);
         if self.shell.layers.of(surface).is_some() {
             self.remove_layer(surface);
         }

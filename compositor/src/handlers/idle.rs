@@ -55,6 +55,7 @@ impl Overwinter {
         self.shell.order().any(|standing| match standing {
             Standing::Lock(cover) => cover.surface.wl_surface() == root,
             Standing::Layer(layer) => layer.surface.wl_surface() == root,
+            Standing::Unmanaged(unmanaged) => unmanaged.surface == *root,
             Standing::Item(item) => window.map(crate::shell::Item::Window) == Some(item),
         })
     }

@@ -31,6 +31,7 @@ use smithay::wayland::single_pixel_buffer::SinglePixelBufferState;
 use smithay::wayland::text_input::TextInputManagerState;
 use smithay::wayland::viewporter::ViewporterState;
 use smithay::wayland::xdg_activation::XdgActivationState;
+use smithay::wayland::xwayland_shell::XWaylandShellState;
 use wayland_server::DisplayHandle;
 use wayland_server::protocol::wl_shm;
 use wayland_server::protocol::wl_surface::WlSurface;
@@ -90,6 +91,8 @@ pub struct Protocols {
     pub session_lock: SessionLockManagerState,
     /// zwp_keyboard_shortcuts_inhibit_manager_v1.
     pub shortcuts_inhibit: KeyboardShortcutsInhibitState,
+    /// xwayland_shell_v1: for Xwayland alone.
+    pub xwayland_shell: XWaylandShellState,
     /// ext_idle_notifier_v1.
     pub idle: IdleNotifierState<Overwinter>,
     /// Surfaces that ask for no idleness, once for each time they ask.
@@ -152,6 +155,7 @@ impl Protocols {
             layer_shell: WlrLayerShellState::new_with_filter::<O, _>(display, is_privileged),
             session_lock: SessionLockManagerState::new::<O, _>(display, is_privileged),
             shortcuts_inhibit: KeyboardShortcutsInhibitState::new::<O>(display),
+            xwayland_shell: XWaylandShellState::new::<O>(display),
             idle: IdleNotifierState::new(display, handle.clone()),
             idle_inhibitors: Vec::new(),
             _idle_inhibit: IdleInhibitManagerState::new::<O>(display),

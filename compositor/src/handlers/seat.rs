@@ -22,6 +22,7 @@ impl SeatHandler for Overwinter {
     }
 
     fn focus_changed(&mut self, seat: &Seat<Overwinter>, focused: Option<&WlSurface>) {
+        self.x11_focus(focused);
         let client = focused.and_then(|surface| self.display.get_client(surface.id()).ok());
         set_data_device_focus(&self.display, seat, client.clone());
         set_primary_focus(&self.display, seat, client);

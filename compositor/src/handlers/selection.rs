@@ -7,7 +7,6 @@ use smithay::delegate_data_device;
 use smithay::delegate_ext_data_control;
 use smithay::delegate_primary_selection;
 use smithay::input::Seat;
-use smithay::wayland::selection::SelectionHandler;
 use smithay::wayland::selection::data_device::{
     ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, ServerDndGrabHandler,
 };
@@ -18,6 +17,7 @@ use smithay::wayland::selection::primary_selection::{
     PrimarySelectionHandler, PrimarySelectionState,
 };
 use smithay::wayland::selection::wlr_data_control::{DataControlHandler, DataControlState};
+use smithay::wayland::selection::{SelectionHandler, SelectionSource, SelectionTarget};
 use wayland_server::protocol::wl_data_source::WlDataSource;
 use wayland_server::protocol::wl_surface::WlSurface;
 
@@ -25,6 +25,27 @@ use crate::state::Overwinter;
 
 impl SelectionHandler for Overwinter {
     type SelectionUserData = ();
+
+    fn new_selection(
+        &mut self,
+        target: SelectionTarget,
+        source: Option<SelectionSource>,
+        _seat: Seat<Self>,
+    ) {
+        self.wayland_selection(target, source.map(|source| source.mime_types()));
+    }
+
+    /// What is the compositor's own is what X11 clients have selected.
+    fn send_selection(
+        &mut self,
+        target: SelectionTarget,
+        mime_type: String,
+        fd: OwnedFd,
+        _seat: Seat<Self>,
+        (): &(),
+    ) {
+        self.wayland_reads(target, mime_type, fd);
+    }
 }
 
 impl DataDeviceHandler for Overwinter {

@@ -3,7 +3,7 @@
 
 use overwinter_layout::{self as layout, Edges, Op};
 use smithay::reexports::wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge;
-use smithay::utils::{Logical, Point, Serial};
+use smithay::utils::{Logical, Point, SERIAL_COUNTER, Serial};
 use wayland_server::Resource;
 
 use crate::shell::{Item, WindowId};
@@ -58,6 +58,21 @@ impl Overwinter {
             return;
         }
         let time = self.now_ms();
+        pointer.unset_grab(self, serial, time);
+        self.start_drag(Item::Window(id), kind);
+    }
+
+    /// As [`drag_asked_by_client`](Self::drag_asked_by_client), by a client that names no press: it has to hold one on that
+    /// window.
+    pub fn drag_asked_by_holder(&mut self, id: WindowId, kind: DragKind) {
+        let (Some(pointer), Some(window)) = (self.seat.get_pointer(), self.shell.window(id)) else {
+            return;
+        };
+        let pressed = pointer.grab_start_data().and_then(|start| start.focus);
+        if pressed.is_none_or(|(surface, _)| surface != *window.wl_surface()) {
+            return;
+        }
+        let (serial, time) = (SERIAL_COUNTER.next_serial(), self.now_ms());
         pointer.unset_grab(self, serial, time);
         self.start_drag(Item::Window(id), kind);
     }

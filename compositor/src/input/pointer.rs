@@ -84,6 +84,18 @@ pub(super) fn under(shell: &Shell, at: Point<f64, Logical>) -> Under {
                 }
                 continue;
             }
+            Standing::Unmanaged(unmanaged) => {
+                let (root, at_root) = (&unmanaged.surface, unmanaged.rect.loc);
+                let found = under_from_surface_tree(root, at, at_root, WindowSurfaceType::ALL);
+                let Some((surface, origin)) = found else {
+                    continue;
+                };
+                return Under::Other {
+                    root: root.clone(),
+                    surface,
+                    origin: origin.to_f64(),
+                };
+            }
             Standing::Lock(cover) => {
                 let root = cover.surface.wl_surface();
                 let kinds = WindowSurfaceType::ALL;

@@ -272,6 +272,7 @@ impl Overwinter {
             let root = match standing {
                 Standing::Lock(cover) if cover.head == id => cover.surface.wl_surface(),
                 Standing::Layer(layer) if layer.head == Some(id) => layer.surface.wl_surface(),
+                Standing::Unmanaged(menu) if self.counts_for(id, menu.rect) => &menu.surface,
                 _ => continue,
             };
             lone(root);

@@ -1,5 +1,6 @@
 //! The scene: what is on screen, topmost first; and pictures of parts of it.
 
+use overwinter_config::{Appearance, Colour};
 use smithay::backend::renderer::damage::OutputDamageTracker;
 use smithay::backend::renderer::element::memory::MemoryRenderBufferRenderElement;
 use smithay::backend::renderer::element::solid::SolidColorRenderElement;
@@ -34,7 +35,11 @@ pub use offscreen::{PaintError, Painter};
 pub type Tracker = OutputDamageTracker;
 
 /// The ground behind all windows.
-pub const BACKGROUND: Color32F = Color32F::new(0.086, 0.098, 0.133, 1.0);
+fn ground_of(appearance: &Appearance) -> Color32F {
+    let Colour { red, green, blue } = appearance.background;
+    let part = |value: u8| f32::from(value) / 255.0;
+    Color32F::new(part(red), part(green), part(blue), 1.0)
+}
 
 #[allow(
     missing_docs,
@@ -99,6 +104,11 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// What is seen where nothing stands.
+    pub fn ground(&self) -> Color32F {
+        self.decor.ground
+    }
+
     /// The scene for this renderer, as it lies on the output, topmost first.
     pub fn elements<R>(&self, renderer: &mut R) -> Vec<OnOutput<R>>
     where
@@ -159,6 +169,17 @@ impl Scene<'_> {
                             .surface
                             .render_elements::<SceneElement<R>>(renderer, at, scale, 1.0),
                     );
+                }
+                Standing::Unmanaged(unmanaged) => {
+                    let at = unmanaged.rect.loc.to_physical_precise_round(scale);
+                    elements.extend(render_elements_from_surface_tree(
+                        renderer,
+                        &unmanaged.surface,
+                        at,
+                        scale,
+                        1.0,
+                        Kind::Unspecified,
+                    ));
                 }
                 Standing::Item(Item::Window(id)) => {
                     let Some(window) = self.shell.window(id) else {

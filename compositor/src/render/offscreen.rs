@@ -12,8 +12,8 @@ use smithay::backend::renderer::{Bind, Color32F, ExportMem, Frame, Offscreen, Re
 use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Size, Transform};
 use wayland_server::protocol::wl_surface::WlSurface;
 
+use super::Scene;
 use super::client_surface::ClientSurface;
-use super::{BACKGROUND, Scene};
 
 /// A picture could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +87,7 @@ impl Painter {
         size: Size<i32, Physical>,
     ) -> Result<Vec<u8>, PaintError> {
         let elements = scene.elements(&mut self.0);
-        let kind = (Fourcc::Xrgb8888, BACKGROUND);
+        let kind = (Fourcc::Xrgb8888, scene.ground());
         self.paint(&elements, size, scene.scale, scene.transform, kind)
     }
 

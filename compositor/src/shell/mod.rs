@@ -41,7 +41,7 @@ pub use group::{Group, Phase};
 pub use layers::{Layer, Layers};
 pub use lock::{Cover, Lock};
 pub use order::{Listener, Standing};
-pub use surface::WindowSurface;
+pub use surface::{Unmanaged, WindowSurface};
 pub use toplevels::{Entry, Toplevel};
 pub use window::{ModeWish, ShellWindow, Visibility, WindowMode};
 
@@ -74,6 +74,8 @@ pub struct Shell {
     arrangement: Arrangement,
     /// What is seen of it.
     stack: Vec<Item>,
+    /// Menus and tooltips of X11 clients, lowest first.
+    pub unmanaged: Vec<Unmanaged>,
     /// Alt+Tab goes on.
     cycle: Option<focus::Cycle>,
     /// Panels, wallpapers, launchers.
@@ -169,7 +171,26 @@ impl Shell {
 
     /// The parent that the client named, if it is one of ours.
     pub fn parent_of(&self, id: WindowId) -> Option<WindowId> {
-        self.window_of(&self.windows.get(&id)?.window.parent()?)
+        let window = &self.windows.get(&id)?.window;
+        match window.as_x11() {
+            Some(_) => self.x11_parent_of(id),
+            None => self.window_of(&window.parent()?),
+        }
+    }
+
+    /// Any X11 client may name any window, also in a circle: then none in it has a parent.
+    fn x11_parent_of(&self, id: WindowId) -> Option<WindowId> {
+        let named = |of: WindowId| {
+            let parent = self.windows.get(&of)?.window.as_x11()?.is_transient_for()?;
+            let mut windows = self.windows.values();
+            let parent =
+                windows.find(|w| w.window.as_x11().is_some_and(|x| x.window_id() == parent));
+            parent.map(|w| w.id)
+        };
+        let parent = named(id)?;
+        let ancestors = std::iter::successors(Some(parent), |at| named(*at));
+        let circle = ancestors.take(self.windows.len()).any(|at| at == id);
+        (!circle).then_some(parent)
     }
 
     /// The group that this window belongs to: its own, or the one of its nearest bound parent.

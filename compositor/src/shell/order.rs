@@ -7,7 +7,7 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::layers::Layer;
 use super::lock::Cover;
-use super::{Item, Shell};
+use super::{Item, Shell, Unmanaged};
 use crate::outputs::HeadId;
 
 /// One thing that is seen.
@@ -17,6 +17,8 @@ pub enum Standing<'a> {
     Lock(&'a Cover),
     /// A panel, a wallpaper, a launcher.
     Layer(&'a Layer),
+    /// An X11 client's menu or tooltip.
+    Unmanaged(&'a Unmanaged),
     /// A window or a ghost.
     Item(Item),
 }
@@ -52,9 +54,11 @@ impl Shell {
         };
         let (free, hidden): (Vec<_>, Vec<_>) =
             layers(Height::Top).partition(|layer| !is_covered(layer));
+        let unmanaged = self.unmanaged.iter().rev().map(Standing::Unmanaged);
         let items = self.stack().iter().rev().copied().map(Standing::Item);
         locker
             .chain(layers(Height::Overlay).map(Standing::Layer))
+            .chain(unmanaged.filter(move |_| !locked))
             .chain(free.into_iter().map(Standing::Layer))
             .chain(items.filter(move |_| !locked))
             .chain(hidden.into_iter().map(Standing::Layer))

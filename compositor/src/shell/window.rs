@@ -226,6 +226,11 @@ impl ShellWindow {
         }
     }
 
+    /// What is wished of its place, before it has one.
+    pub fn wish_place(&mut self, place: layout::Place) {
+        self.place = place;
+    }
+
     fn fills(&self) -> bool {
         self.place.maximised || self.place.fullscreen
     }
@@ -455,19 +460,25 @@ impl Overwinter {
         };
         let surface = window.wl_surface().clone();
         self.dismiss_popups(&surface);
-        let Some(place) = self.shell.desktop.place_of(name) else {
+        let Some(place) = self.place_of_window(id) else {
             return;
         };
         if let Some(window) = self.shell.window_mut(id) {
-            window.place = layout::Place {
-                minimised: false,
-                above: 0,
-                ..place
-            };
+            window.place = place;
         }
         self.end_drag_of(id);
         self.layout_all([Op::Close(name)]);
         self.pointer_refocus();
+    }
+
+    /// The place that a window has, to be had again by one that takes it up.
+    pub fn place_of_window(&self, id: WindowId) -> Option<layout::Place> {
+        let place = self.shell.desktop.place_of(Item::Window(id).name())?;
+        Some(layout::Place {
+            minimised: false,
+            above: 0,
+            ..place
+        })
     }
 
     /// The toplevel is gone.

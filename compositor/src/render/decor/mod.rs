@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use calloop::LoopHandle;
-use smithay::backend::renderer::Texture;
 use smithay::backend::renderer::element::memory::{
     MemoryRenderBuffer, MemoryRenderBufferRenderElement,
 };
 use smithay::backend::renderer::element::solid::SolidColorRenderElement;
 use smithay::backend::renderer::element::{Id, Kind};
 use smithay::backend::renderer::utils::CommitCounter;
+use smithay::backend::renderer::{Color32F, Texture};
 use smithay::input::pointer::CursorImageStatus;
 use smithay::utils::{Logical, Physical, Point, Rectangle, Scale, Size};
 
@@ -47,6 +47,8 @@ pub struct Decor {
     /// By whether its window has the focus, and scale (in 120ths).
     shadows: BTreeMap<(bool, u32), Still>,
     titles: Titles,
+    /// Behind all windows.
+    pub(super) ground: Color32F,
     /// The pointer's images.
     pub(super) cursors: Cursors,
     /// What the user is told on screen.
@@ -137,6 +139,7 @@ impl Decor {
                 failed: false,
                 known: BTreeMap::new(),
             },
+            ground: super::ground_of(&Appearance::default()),
             cursors: Cursors::default(),
             told: Told::default(),
             over: None,
@@ -157,6 +160,7 @@ impl Decor {
 
     /// Draws what changed since the last time, for an output of this scale.
     pub fn refresh(&mut self, shell: &mut Shell, appearance: &Appearance, scale: f64) {
+        self.ground = super::ground_of(appearance);
         shell.dim_ghosts(appearance.ghost_dim);
         if shell.ghosts().next().is_some() {
             self.badges.prepare(scale);
