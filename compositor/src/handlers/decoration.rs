@@ -42,8 +42,8 @@ impl XdgDecorationHandler for Overwinter {
         // title bar, takes its window away for good.
         toplevel.with_pending_state(|state| state.decoration_mode = None);
         self.handle.insert_idle(move |this| {
-            let unsaid = toplevel.with_pending_state(|state| state.decoration_mode.is_none());
-            if toplevel.alive() && unsaid {
+            let unsaid = || toplevel.with_pending_state(|state| state.decoration_mode.is_none());
+            if toplevel.alive() && unsaid() {
                 this.decorate(&toplevel, None);
             }
         });

@@ -85,7 +85,7 @@ const HEAD: &str = "\
 # Hostile clients
 
 Written by `scripts/hostile`; do not edit. What was thrown at this compositor, and the same at weston and sway of Debian 13
-(headless, pixman). *Held*: it still runs, another client was answered all along (the longest wait is told) and could open a window
+(headless, pixman). Ours is a debug build, which waits longer and checks more. *Held*: it still runs, another client was answered all along (the longest wait is told) and could open a window
 afterwards, memory stayed within bounds (the peak of the process so far is told) and came back, the log has no panic.
 
 `scripts/hostile --seed N` plays one wild client again and tells every request; `scripts/hostile --attack NAME` one attack.
