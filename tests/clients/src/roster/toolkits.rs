@@ -155,10 +155,10 @@ fn sdl(trial: &mut Trial) -> Result<()> {
     )?;
     let window = trial.shown()?;
     trial.hands.click(window.rect.middle())?;
-    trial.says("mouse button down")?;
+    trial.says("Mouse: button 1 pressed")?;
     trial.saw(Step::Clicked, "it wrote the button event down");
     trial.hands.type_text("k")?;
-    trial.says("key")?;
+    trial.says("Keyboard: key pressed")?;
     trial.saw(Step::Typed, "it wrote the key event down");
     trial.photograph()?;
     trial.close(&window)?;

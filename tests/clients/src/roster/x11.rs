@@ -37,11 +37,12 @@ fn xeyes(trial: &mut Trial) -> Result<()> {
     let display = display(trial)?;
     trial.start("xeyes", &[], &[("DISPLAY", &display)])?;
     let window = trial.shown()?;
-    let (x, y) = window.rect.middle();
-    trial.hands.click((window.rect.x, y))?;
+    // An X server without a screen of its own knows where the pointer is only while it is over one of its windows.
+    let (rect, y) = (window.rect, window.rect.middle().1);
+    trial.hands.click((rect.x + 12, y))?;
     let left = trial.look()?;
-    trial.hands.click((x + window.rect.width / 2, y))?;
-    trial.changes("the eyes follow the pointer", &left)?;
+    trial.hands.click((rect.x + rect.width - 12, y))?;
+    trial.changes_by(30, "the eyes follow the pointer", &left)?;
     trial.saw(Step::Clicked, "the eyes followed the pointer");
     trial.photograph()?;
     trial.close(&window)?;
