@@ -38,10 +38,10 @@ fn xeyes(trial: &mut Trial) -> Result<()> {
     trial.start("xeyes", &[], &[("DISPLAY", &display)])?;
     let window = trial.shown()?;
     // An X server without a screen of its own knows where the pointer is only while it is over one of its windows.
-    let (rect, y) = (window.rect, window.rect.middle().1);
-    trial.hands.click((rect.x + 12, y))?;
+    let (x, y) = window.rect.middle();
+    trial.hands.click((x - 60, y))?;
     let left = trial.look()?;
-    trial.hands.click((rect.x + rect.width - 12, y))?;
+    trial.hands.click((x + 60, y))?;
     trial.changes_by(30, "the eyes follow the pointer", &left)?;
     trial.saw(Step::Clicked, "the eyes followed the pointer");
     trial.photograph()?;
