@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::host::pause;
 use crate::spec::Spec;
@@ -68,17 +68,26 @@ impl Witness {
 /// # Errors
 /// What went wrong.
 pub fn sees_a_frame(socket: &Path, spec: &Arc<Spec>) -> Result<Duration> {
-    let mut conn = Conn::open(socket, spec).context("nobody can connect any more")?;
-    frame(&mut conn).map_err(|gone| {
-        let blame = conn
-            .blame
-            .as_ref()
-            .map_or(String::new(), |b| format!(": {b}"));
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let mut conn = Conn::open(socket, spec).context("nobody can connect any more")?;
+        let gone = match frame(&mut conn) {
+            Ok(time) => return Ok(time),
+            Err(gone) => gone,
+        };
+        let blame = conn.blame.as_ref().map(|b| format!(": {b}"));
         match gone {
-            Gone::Closed | Gone::Absent => anyhow!("a window that behaved was thrown out{blame}"),
-            Gone::Stuck => anyhow!("a new window was not drawn within {DEADLINE:?}"),
+            Gone::Stuck => bail!("a new window was not drawn within {DEADLINE:?}"),
+            // Turned away without a word: what the flood left is still being cleared away.
+            Gone::Closed if blame.is_none() && Instant::now() < until => pause(BEAT),
+            Gone::Closed | Gone::Absent => {
+                bail!(
+                    "a window that behaved was thrown out{}",
+                    blame.unwrap_or_default()
+                )
+            }
         }
-    })
+    }
 }
 
 fn frame(conn: &mut Conn) -> Result<Duration, Gone> {
