@@ -122,6 +122,26 @@ fn a_client_that_prefers_a_frame_gets_one_and_another_does_not() {
 }
 
 #[test]
+fn a_frame_goes_with_the_object_that_asked_for_it() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.client();
+    let window = client.toplevel(&client.surface(), None);
+    let decoration = asks_for_frame(&client, &window);
+    window.open(&mut fixture, &mut client, 400, 300, RED);
+    let (inner, outer) = top(&fixture);
+    assert_ne!(inner, outer);
+    decoration.destroy();
+    fixture.roundtrip(&mut client);
+    let (inner, outer) = top(&fixture);
+    assert_eq!(inner, outer);
+    // It may ask again, with a new one.
+    asks_for_frame(&client, &window);
+    fixture.roundtrip(&mut client);
+    let (inner, outer) = top(&fixture);
+    assert_ne!(inner, outer);
+}
+
+#[test]
 fn where_the_client_leaves_the_choice_the_configuration_decides() {
     let mut fixture = Fixture::new();
     let mut appearance = fixture.server.appearance.clone();

@@ -3,16 +3,22 @@
 
 use overwinter_config::Decorations;
 use smithay::delegate_kde_decoration;
-use smithay::delegate_xdg_decoration;
-use smithay::reexports::wayland_protocols::xdg::decoration::zv1::server::zxdg_toplevel_decoration_v1::Mode;
+use smithay::reexports::wayland_protocols::xdg::decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1;
+use smithay::reexports::wayland_protocols::xdg::decoration::zv1::server::zxdg_toplevel_decoration_v1::{
+    Mode, Request, ZxdgToplevelDecorationV1,
+};
 use smithay::reexports::wayland_protocols_misc::server_decoration::server::org_kde_kwin_server_decoration::{
     Mode as KdeMode, OrgKdeKwinServerDecoration,
 };
 use smithay::wayland::shell::kde::decoration::{KdeDecorationHandler, KdeDecorationState};
 use smithay::wayland::shell::xdg::ToplevelSurface;
-use smithay::wayland::shell::xdg::decoration::XdgDecorationHandler;
-use wayland_server::WEnum;
+use smithay::wayland::shell::xdg::decoration::{
+    XdgDecorationHandler, XdgDecorationManagerGlobalData, XdgDecorationState,
+};
 use wayland_server::protocol::wl_surface::WlSurface;
+use wayland_server::{
+    Client, DataInit, Dispatch, DisplayHandle, WEnum, delegate_dispatch, delegate_global_dispatch,
+};
 
 use crate::state::Overwinter;
 
@@ -86,5 +92,28 @@ impl KdeDecorationHandler for Overwinter {
     }
 }
 
-delegate_xdg_decoration!(Overwinter);
+/// As smithay has it, but that a frame goes with the object that asked for it: the client draws its own title bar from then on.
+impl Dispatch<ZxdgToplevelDecorationV1, ToplevelSurface> for Overwinter {
+    fn request(
+        this: &mut Self,
+        client: &Client,
+        decoration: &ZxdgToplevelDecorationV1,
+        request: Request,
+        toplevel: &ToplevelSurface,
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, Self>,
+    ) {
+        let ends = matches!(request, Request::Destroy);
+        <XdgDecorationState as Dispatch<ZxdgToplevelDecorationV1, ToplevelSurface, Self>>::request(
+            this, client, decoration, request, toplevel, display, data_init,
+        );
+        // The surface may have another window by now, which this is no word about.
+        if ends && toplevel.alive() {
+            this.decorate(toplevel, Some(Mode::ClientSide));
+        }
+    }
+}
+
+delegate_global_dispatch!(Overwinter: [ZxdgDecorationManagerV1: XdgDecorationManagerGlobalData] => XdgDecorationState);
+delegate_dispatch!(Overwinter: [ZxdgDecorationManagerV1: ()] => XdgDecorationState);
 delegate_kde_decoration!(Overwinter);
