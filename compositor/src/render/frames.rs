@@ -33,6 +33,9 @@ const INTERVAL: Duration = Duration::from_micros(16_667);
 /// where it fails every time.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Title bars are drawn at least so wide (logical pixels), if their windows are: with room for all buttons.
+const LEAST_WIDE: i32 = 640;
+
 /// Whether a frame is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
@@ -167,7 +170,10 @@ impl Overwinter {
             .map(|p| p.current_location())
             .unwrap_or_default();
         if let Some(scale) = self.outputs.get(id).map(Head::scale) {
-            self.decor.refresh(&mut self.shell, &self.appearance, scale);
+            let widest = self.outputs.used().map(|h| h.area().size.w).max();
+            let widest = widest.unwrap_or(0).max(LEAST_WIDE);
+            self.decor
+                .refresh(&mut self.shell, &self.appearance, scale, widest);
         }
         let Some(head) = self.outputs.get_mut(id).filter(|h| h.enabled()) else {
             return;

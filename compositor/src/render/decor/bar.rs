@@ -1,6 +1,6 @@
 //! A title bar: its title, its buttons, and how they look when the pointer is on them.
 
-use smithay::utils::Size;
+use smithay::utils::{Logical, Rectangle, Size};
 
 use super::text::Mask;
 use crate::render::canvas::{Canvas, Paint, disc, moon, rounded, stroke};
@@ -66,6 +66,33 @@ impl Colours {
             }
         }
     }
+}
+
+/// A bar of this width in two or three parts, each with where its pixels are in one that was drawn `drawn` wide: what is wider
+/// than any output is stretched between title and buttons.
+pub fn parts(
+    bar: Rectangle<i32, Logical>,
+    drawn: i32,
+) -> Vec<(Rectangle<f64, Logical>, Rectangle<i32, Logical>)> {
+    let more = bar.size.w - drawn;
+    let last = buttons(drawn).last().map(|(_, left)| *left);
+    let (Some(end), true) = (last, more > 0) else {
+        let whole = Rectangle::from_size((f64::from(drawn), f64::from(TITLE)).into());
+        return vec![(whole, bar)];
+    };
+    // Titles end well before.
+    let (x, y) = (bar.loc.x, bar.loc.y);
+    let (left, right) = (end - 2, end - 1);
+    let part = |from: i32, wide: i32, to: i32, stretched: i32| {
+        let from = Rectangle::<i32, Logical>::new((from, 0).into(), (wide, TITLE).into());
+        let to = Rectangle::new((x + to, y).into(), (stretched, bar.size.h).into());
+        (from.to_f64(), to)
+    };
+    vec![
+        part(0, left, 0, left),
+        part(left, 1, left, more + 1),
+        part(right, drawn - right, right + more, drawn - right),
+    ]
 }
 
 /// Draws it.
@@ -230,6 +257,24 @@ mod tests {
         };
         assert!(bright(&plain) > bright(&grey));
         assert_eq!(bright(&grey), bright(&over));
+    }
+
+    #[test]
+    fn a_bar_wider_than_any_output_is_stretched_before_its_buttons() {
+        let bar = |width: i32| Rectangle::new((-50, 20).into(), (width, TITLE).into());
+        assert_eq!(parts(bar(400), 400).len(), 1);
+        let parts = parts(bar(16_000), 1280);
+        let mut at = (0.0, -50);
+        for (from, to) in &parts {
+            assert_eq!((from.loc.x, to.loc.x), at);
+            at = (from.loc.x + from.size.w, to.loc.x + to.size.w);
+        }
+        assert_eq!(at, (1280.0, 15_950));
+        // Buttons are where presses find them, and as wide.
+        let (from, to) = parts[2];
+        assert_eq!(from.size.w, f64::from(to.size.w));
+        assert!(from.loc.x < f64::from(buttons(1280).last().unwrap().1));
+        assert_eq!(parts[1].0.size.w, 1.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the session itself draws at windows and ghosts: frames with title bars, shadows, moons. Everything is drawn when something
 //! about it changed, in [`Decor::refresh`], before the frame that shows it; nothing here asks for a frame or runs a timer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::mpsc;
 
@@ -75,32 +75,65 @@ struct Frame {
     lines: [Id; 3],
 }
 
+/// What a title is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asker {
+    /// The frame of this.
+    Frame(Item),
+    /// A line of what is told.
+    Line(usize),
+}
+
 /// Titles that were drawn, or are on their way.
 struct Titles {
     handle: LoopHandle<'static, Overwinter>,
-    asked: Option<mpsc::Sender<Wanted>>,
+    asked: Option<mpsc::SyncSender<Wanted>>,
     failed: bool,
+    /// None of those on their way, which are not more than can wait.
     known: BTreeMap<Wanted, Option<Rc<Mask>>>,
+    /// Who waits for which (and what size it is): titles that change in between are not drawn.
+    waiting: BTreeMap<(Asker, u32), Wanted>,
+}
+
+/// As much of a text as is drawn.
+fn cut(text: &str) -> String {
+    text.chars().take(text::LONGEST).collect()
 }
 
 impl Titles {
     /// The title's pixels; when they are not there yet, a frame is asked for as soon as they are.
-    fn get(&mut self, text: &str, scale: f64) -> Option<Rc<Mask>> {
+    fn get(&mut self, asker: Asker, text: &str, scale: f64) -> Option<Rc<Mask>> {
         if text.is_empty() {
             return None;
         }
-        let wanted = (text.to_owned(), (bar::TEXT * scale * 64.0).round() as u32);
+        let size = (bar::TEXT * scale * 64.0).round() as u32;
+        let wanted = (cut(text), size);
         if let Some(known) = self.known.get(&wanted) {
             return known.clone();
         }
         if self.asked.is_none() && !self.failed {
             self.start();
         }
-        let asked = self.asked.as_ref()?;
-        if asked.send(wanted.clone()).is_ok() {
+        let on_its_way = |w: &Wanted| matches!(self.known.get(w), Some(None));
+        if self.waiting.get(&(asker, size)).is_some_and(on_its_way) {
+            return None;
+        }
+        // Where there is no room it is asked for again when one of those before it was drawn: a frame follows that.
+        if self.asked.as_ref()?.try_send(wanted.clone()).is_ok() {
+            self.waiting.insert((asker, size), wanted.clone());
             self.known.insert(wanted, None);
         }
         None
+    }
+
+    /// Forgets what is neither on its way nor among these.
+    fn keep(&mut self, shown: &BTreeSet<&str>) {
+        // Those on their way are kept, or they would be asked for again.
+        self.known
+            .retain(|wanted, mask| mask.is_none() || shown.contains(wanted.0.as_str()));
+        let known = &self.known;
+        self.waiting
+            .retain(|_, wanted| matches!(known.get(wanted), Some(None)));
     }
 
     fn start(&mut self) {
@@ -138,6 +171,7 @@ impl Decor {
                 asked: None,
                 failed: false,
                 known: BTreeMap::new(),
+                waiting: BTreeMap::new(),
             },
             ground: super::ground_of(&Appearance::default()),
             cursors: Cursors::default(),
@@ -158,14 +192,14 @@ impl Decor {
         }
     }
 
-    /// Draws what changed since the last time, for an output of this scale.
-    pub fn refresh(&mut self, shell: &mut Shell, appearance: &Appearance, scale: f64) {
+    /// Draws what changed since the last time, for an output of this scale; none is wider than `widest` (logical pixels).
+    pub fn refresh(&mut self, shell: &mut Shell, appearance: &Appearance, scale: f64, widest: i32) {
         self.ground = super::ground_of(appearance);
         shell.dim_ghosts(appearance.ghost_dim);
         if shell.ghosts().next().is_some() {
             self.badges.prepare(scale);
         }
-        let framed: Vec<Item> = shell
+        let framed: BTreeSet<Item> = shell
             .stack()
             .iter()
             .copied()
@@ -176,28 +210,24 @@ impl Decor {
             self.frames.clear();
         }
         for item in framed {
-            self.refresh_frame(shell, item, scale);
+            self.refresh_frame(shell, item, scale, widest);
         }
         self.told.refresh(&mut self.titles, scale);
-        let shown = |wanted: &Wanted| {
-            self.frames.values().any(|f| f.text == wanted.0) || self.told.has(&wanted.0)
-        };
-        // Those on their way are kept, or they would be asked for again.
-        self.titles
-            .known
-            .retain(|wanted, mask| mask.is_none() || shown(wanted));
+        let frames = self.frames.values().map(|f| f.text.as_str());
+        self.titles.keep(&frames.chain(self.told.lines()).collect());
         if self.shadows.len() > 2 * MOST {
             self.shadows.clear();
         }
     }
 
-    fn refresh_frame(&mut self, shell: &Shell, item: Item, scale: f64) {
+    fn refresh_frame(&mut self, shell: &Shell, item: Item, scale: f64, widest: i32) {
         let Some(outer) = shell.outer_rect_of(item) else {
             return;
         };
         let focused = shell.focus() == Some(item);
         let look = Look {
-            width: outer.size.w,
+            // A client's window may be far wider.
+            width: outer.size.w.min(widest),
             focused,
             maximized: shell.mode_of(item) == Some(WindowMode::Maximized),
             can_sleep: shell.group_of_item(item).is_some(),
@@ -208,13 +238,13 @@ impl Decor {
                 .map(|(_, button, pressed)| (button, pressed)),
             scale,
         };
-        let text = shell.title_of(item);
+        let text = cut(&shell.title_of(item));
         let key = (item, in_120ths(scale));
         let old = self.frames.get(&key);
         // Until a new title is drawn the old one stays.
         let title = self
             .titles
-            .get(&text, scale)
+            .get(Asker::Frame(item), &text, scale)
             .or_else(|| old.filter(|_| !text.is_empty())?.title.clone());
         let same_title = old.is_some_and(|old| match (&old.title, &title) {
             (Some(old), Some(new)) => Rc::ptr_eq(old, new),
@@ -227,7 +257,6 @@ impl Decor {
                 Some(old) if old.look.focused == focused => old.lines.clone(),
                 _ => [Id::new(), Id::new(), Id::new()],
             };
-            let text = text.clone();
             self.frames.insert(
                 key,
                 Frame {
@@ -265,7 +294,9 @@ impl Decor {
         };
         let margins = shell.frame_margins(item);
         let bar = Rectangle::new(outer.loc, (outer.size.w, margins.top).into());
-        elements.extend(still(renderer, &frame.bar, None, bar, scale));
+        for (from, to) in bar::parts(bar, frame.look.width) {
+            elements.extend(still(renderer, &frame.bar, Some(from), to, scale));
+        }
         let (right, bottom) = (outer.loc.x + outer.size.w, outer.loc.y + outer.size.h);
         let below = outer.loc.y + margins.top;
         let high = bottom - below;
@@ -394,4 +425,43 @@ where
 /// fractional-scale's unit: a key where a number with a fraction would be none.
 fn in_120ths(scale: f64) -> u32 {
     (scale * 120.0).round() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_that_changes_again_and_again_waits_in_line_once_and_the_newest_is_drawn() {
+        let events = calloop::EventLoop::<Overwinter>::try_new().unwrap();
+        let (ask, asked) = mpsc::sync_channel(3);
+        let mut titles = Titles {
+            handle: events.handle(),
+            asked: Some(ask),
+            failed: false,
+            known: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        };
+        let line = Asker::Line;
+        for n in 0..1000 {
+            assert!(titles.get(line(0), &format!("title {n}"), 1.0).is_none());
+        }
+        titles.get(line(1), &"long".repeat(1000), 1.0);
+        let first = asked.try_recv().unwrap();
+        assert_eq!(first.0, "title 0");
+        assert_eq!(asked.try_recv().unwrap().0, "long".repeat(50));
+        assert!(asked.try_recv().is_err(), "asked for more than was drawn");
+        // Drawn; nobody shows it any more.
+        titles.known.insert(first, Some(Rc::default()));
+        titles.keep(&BTreeSet::new());
+        assert_eq!((titles.known.len(), titles.waiting.len()), (1, 1));
+        titles.get(line(0), "title 999", 1.0);
+        assert_eq!(asked.try_recv().unwrap().0, "title 999");
+        // Many at once: some wait their turn, and none is remembered for it.
+        for n in 2..1000 {
+            titles.get(line(n), &format!("line {n}"), 1.0);
+        }
+        assert_eq!(asked.try_iter().count(), 3);
+        assert_eq!((titles.known.len(), titles.waiting.len()), (5, 5));
+    }
 }

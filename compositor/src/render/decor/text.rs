@@ -17,7 +17,9 @@ use swash::{CacheKey, FontRef, GlyphId};
 use unicode_bidi::BidiInfo;
 
 /// Longer titles end here: no title bar is that wide.
-const LONGEST: usize = 200;
+pub const LONGEST: usize = 200;
+/// So many may wait to be drawn.
+const WAITING: usize = 64;
 /// Nor so many pixels.
 const WIDEST: i32 = 4096;
 
@@ -35,11 +37,12 @@ pub struct Mask {
 /// A text and its size, in 64ths of a pixel.
 pub type Wanted = (String, u32);
 
-/// Starts the thread. What is asked for comes out of `done`, in order; it ends when the asker does.
+/// Starts the thread. What is asked for comes out of `done`, in order; it ends when the asker does. Asking never waits: when many
+/// are waiting already there is no room.
 pub fn start(
     done: calloop::channel::Sender<(Wanted, Mask)>,
-) -> std::io::Result<mpsc::Sender<Wanted>> {
-    let (ask, asked) = mpsc::channel::<Wanted>();
+) -> std::io::Result<mpsc::SyncSender<Wanted>> {
+    let (ask, asked) = mpsc::sync_channel::<Wanted>(WAITING);
     std::thread::Builder::new()
         .name("titles".into())
         .spawn(move || {

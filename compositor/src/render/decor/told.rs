@@ -7,7 +7,7 @@ use std::rc::Rc;
 use smithay::utils::{Logical, Point, Rectangle, Size};
 
 use super::text::Mask;
-use super::{MOST, Still, Titles, bar, in_120ths};
+use super::{Asker, MOST, Still, Titles, bar, cut, in_120ths};
 use crate::render::canvas::{Canvas, Paint, rounded};
 
 /// Logical pixels: from the output's corner, and within.
@@ -34,12 +34,13 @@ pub struct Told {
 impl Told {
     /// From now on this is told; nothing when it is empty.
     pub fn set(&mut self, text: &str) {
-        self.lines = text.lines().flat_map(wrapped).take(MOST_LINES).collect();
+        let lines = text.lines().flat_map(wrapped).take(MOST_LINES);
+        self.lines = lines.map(|line| cut(&line)).collect();
         self.drawn.clear();
     }
 
-    pub(super) fn has(&self, line: &str) -> bool {
-        self.lines.iter().any(|l| l == line)
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
     }
 
     /// Draws it if its letters came meanwhile.
@@ -47,8 +48,10 @@ impl Told {
         if self.lines.is_empty() {
             return;
         }
-        let lines = self.lines.iter();
-        let letters: Letters = lines.map(|line| titles.get(line, scale)).collect();
+        let lines = self.lines.iter().enumerate();
+        let letters: Letters = lines
+            .map(|(at, line)| titles.get(Asker::Line(at), line, scale))
+            .collect();
         let key = in_120ths(scale);
         let same = |old: &Letters| {
             old.iter().zip(&letters).all(|pair| match pair {
