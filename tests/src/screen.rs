@@ -243,6 +243,37 @@ impl Picture {
         })
     }
 
+    /// The topmost line of this colour (or one that rounding made of it) that is at least `long`, all rows of it.
+    pub fn line(&self, colour: [u8; 3], long: u32) -> Option<Rect> {
+        let alike = |x, y| {
+            self.at(x, y)
+                .iter()
+                .zip(colour)
+                .all(|(a, b)| a.abs_diff(b) <= 2)
+        };
+        let in_row = |y| {
+            let mut from = 0;
+            for x in 0..=self.width {
+                if x == self.width || !alike(x, y) {
+                    if x - from >= long {
+                        return Some((from, x - from));
+                    }
+                    from = x + 1;
+                }
+            }
+            None
+        };
+        let (y, (x, width)) = (0..self.height).find_map(|y| Some((y, in_row(y)?)))?;
+        let rows = (y..self.height).take_while(|y| in_row(*y) == Some((x, width)));
+        let height = u32::try_from(rows.count()).unwrap_or(u32::MAX);
+        Some(Rect {
+            x,
+            y,
+            width,
+            height,
+        })
+    }
+
     /// How many different colours there are within `rect`; one means that nothing is drawn there.
     pub fn colours(&self, rect: Rect) -> usize {
         let mut seen = std::collections::BTreeSet::new();

@@ -19,6 +19,8 @@ const SPOT: (u32, u32) = (640, 400);
 
 /// The line that the compositor draws below a ghost while it wakes, as it comes out in eight bits.
 const WAKING: [u8; 3] = [92, 158, 242];
+/// Pixels.
+const LONGER_THAN_A_LETTER: u32 = 150;
 
 /// One wake, seen in frames.
 struct Wake {
@@ -164,7 +166,7 @@ fn judge(frames: &[Frame], clicked: Instant, text: Rect) -> Result<Wake> {
 
 /// The waking line: pixels of its colour that were not so in `before`, in a row longer than any letter.
 fn line_below(picture: &Picture, before: &Picture) -> Option<Rect> {
-    let line = picture.around(WAKING)?;
+    let line = picture.line(WAKING, LONGER_THAN_A_LETTER)?;
     let was_there = before.at(line.x, line.y) == picture.at(line.x, line.y);
-    (line.width > 150 && line.height <= 6 && !was_there).then_some(line)
+    (line.height <= 6 && !was_there).then_some(line)
 }
